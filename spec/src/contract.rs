@@ -1,0 +1,88 @@
+//! Names that separate programs must agree on: exit codes, paths in a training pod, environment variables.
+
+/// How every Slipway program ends. 64 to 67 mean that trying again cannot help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Wrong usage or specification.
+    Usage = 64,
+    /// Bad data, or an artefact that is damaged.
+    Data = 65,
+    /// An input does not exist.
+    NotFound = 66,
+    /// A gate or a check refused the model.
+    Refused = 67,
+    /// A bug in Slipway.
+    Internal = 70,
+    /// Object storage could not be reached, or refused the credentials.
+    Unavailable = 69,
+}
+
+impl Exit {
+    /// The codes after which a retry is pointless.
+    pub const NEVER_RETRIED: [i32; 4] = [64, 65, 66, 67];
+
+    /// The process exit code.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Environment variables.
+pub mod env {
+    /// The [`crate::Run`] as JSON, at most [`super::MAX_RUN_BYTES`].
+    pub const RUN: &str = "SLIPWAY_RUN";
+    /// The names a storage Secret may hold; only these are given to a step.
+    pub const STORAGE: [&str; 7] = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+    ];
+}
+
+/// Paths in the pods of a run and of a server.
+pub mod path {
+    /// Root of a run's working volume.
+    pub const ROOT: &str = "/slipway";
+    /// The data files, read-only for `train`.
+    pub const INPUT: &str = "/slipway/input";
+    /// What `fetch` learned: data identity, champion. Not mounted in `train`.
+    pub const META: &str = "/slipway/meta";
+    /// What `train` writes.
+    pub const OUTPUT: &str = "/slipway/output";
+    /// The [`crate::Run`] as a file, for `train`.
+    pub const RUN: &str = "/slipway/run.json";
+    /// The artefact in a server pod.
+    pub const MODEL: &str = "/slipway/model";
+    /// Where a container leaves its last words for the kubelet.
+    pub const TERMINATION_LOG: &str = "/dev/termination-log";
+}
+
+/// Names of files.
+pub mod file {
+    /// The artefact's table of contents; its sha256 is the artefact's digest.
+    pub const MANIFEST: &str = "manifest.json";
+    /// Everything known about a run, for people and programs.
+    pub const REPORT: &str = "report.json";
+    /// Which bytes a run trains on; recorded once so that every retry reads the same.
+    pub const DATASET: &str = "dataset.json";
+    /// Metrics a training image reports itself.
+    pub const METRICS: &str = "metrics.json";
+    /// Test rows with columns `truth` and `prediction`, and for a classifier `probability:<class>`.
+    pub const TEST: &str = "test.csv";
+    /// In [`super::path::META`]: folder of the champion's artefact.
+    pub const CHAMPION: &str = "champion";
+    /// In [`super::path::META`]: an earlier attempt's committed outcome; the attempt that finds it trains nothing.
+    pub const COMMITTED: &str = "committed.json";
+}
+
+/// Largest `SLIPWAY_RUN`, bytes.
+pub const MAX_RUN_BYTES: usize = 64 * 1024;
+/// Largest termination message a step writes, bytes: the kubelet shares 12 KiB among all containers of a pod.
+pub const MAX_MESSAGE_BYTES: usize = 1_200;

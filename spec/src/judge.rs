@@ -1,0 +1,322 @@
+//! Metrics and gates to a verdict: the one function behind the laptop's report and what the cluster publishes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::gate::Gate;
+use crate::metric::{Metric, Metrics};
+
+/// Whether a model may be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
+pub enum Verdict {
+    /// Every gate and check passed, perhaps with warnings.
+    Passed,
+    /// A gate or a check failed.
+    Refused,
+}
+
+/// How one gate or check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
+pub enum Outcome {
+    /// Met.
+    Passed,
+    /// Met, with a warning.
+    Warned,
+    /// Not met.
+    Failed,
+}
+
+/// How a gate came out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct GateResult {
+    /// The metric.
+    pub metric: String,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The metric's value; absent where it is undefined or was not reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<f64>,
+    /// The bound that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<f64>,
+    /// The champion's value, where the gate compares with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub champion: Option<f64>,
+    /// What happened, as a sentence part: `r2 is 0.87, below 0.9`.
+    pub message: String,
+}
+
+/// How a check came out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CheckResult {
+    /// The check, as `monotonic orders_placed` or `range`.
+    pub check: String,
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What happened.
+    pub message: String,
+}
+
+/// The verdict with everything that led to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Every gate, in the order of the spec.
+    pub gates: Vec<GateResult>,
+    /// Every check, in the order of the spec.
+    pub checks: Vec<CheckResult>,
+}
+
+impl Judgement {
+    /// Messages of all gates and checks that failed, gates first.
+    pub fn failures(&self) -> impl Iterator<Item = &str> {
+        self.messages(Outcome::Failed)
+    }
+
+    /// Messages of all gates and checks that passed with a warning.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.messages(Outcome::Warned)
+    }
+
+    fn messages(&self, outcome: Outcome) -> impl Iterator<Item = &str> {
+        let gates = self.gates.iter().filter(move |gate| gate.outcome == outcome).map(|gate| gate.message.as_str());
+        let checks =
+            self.checks.iter().filter(move |check| check.outcome == outcome).map(|check| check.message.as_str());
+        gates.chain(checks)
+    }
+}
+
+/// Judges every gate; `checks` were evaluated on the model itself. A gate on a metric that is not there fails.
+///
+/// `champion` holds the champion's metrics on the same test rows, `None` where there is no champion.
+pub fn judge(metrics: &Metrics, champion: Option<&Metrics>, gates: &[Gate], checks: Vec<CheckResult>) -> Judgement {
+    let gates: Vec<_> = gates.iter().map(|gate| judge_gate(gate, metrics, champion)).collect();
+    let failed = gates
+        .iter()
+        .map(|gate| gate.outcome)
+        .chain(checks.iter().map(|check| check.outcome))
+        .any(|o| o == Outcome::Failed);
+    Judgement { verdict: if failed { Verdict::Refused } else { Verdict::Passed }, gates, checks }
+}
+
+/// One bound of a gate, or a missing champion, which bounds nothing.
+struct Bound {
+    value: f64,
+    is_lower: bool,
+    outcome_beyond: Outcome,
+    champion: Option<f64>,
+}
+
+impl Bound {
+    fn holds(&self, observed: f64) -> bool {
+        if self.is_lower { observed >= self.value } else { observed <= self.value }
+    }
+}
+
+fn judge_gate(gate: &Gate, metrics: &Metrics, champion: Option<&Metrics>) -> GateResult {
+    let name = &gate.metric;
+    let result = |outcome, observed, bound: Option<&Bound>, message| GateResult {
+        metric: name.clone(),
+        outcome,
+        observed,
+        bound: bound.map(|bound| bound.value),
+        champion: bound.and_then(|bound| bound.champion),
+        message,
+    };
+    let Some(observed) = metrics.get(name).copied().filter(|value| !value.is_nan()) else {
+        return result(Outcome::Failed, None, None, missing(name, metrics));
+    };
+    if gate.champion.is_some() && champion.is_some_and(|metrics| !metrics.contains_key(name)) {
+        let message =
+            format!("{name} of the champion is undefined on these test rows, so nothing can be compared with it");
+        return result(Outcome::Failed, Some(observed), None, message);
+    }
+    let bounds = bounds(gate, champion);
+    match bounds.iter().find(|bound| !bound.holds(observed)) {
+        Some(bound) => result(bound.outcome_beyond, Some(observed), Some(bound), beyond(name, observed, bound)),
+        None => {
+            let message = match (bounds.last(), &gate.champion, champion) {
+                (None, Some(_), None) => {
+                    format!("{name} is {}; NoChampion: there is no model to compare with", Short(observed))
+                }
+                (Some(bound), ..) => {
+                    let side = if bound.is_lower { "not below" } else { "not above" };
+                    format!("{name} is {}, {side} {}", Short(observed), Short(bound.value))
+                }
+                (None, ..) => format!("{name} is {}", Short(observed)),
+            };
+            result(Outcome::Passed, Some(observed), bounds.first(), message)
+        }
+    }
+}
+
+/// The bounds in the order in which they decide: refusals before warnings.
+fn bounds(gate: &Gate, champion: Option<&Metrics>) -> Vec<Bound> {
+    let bound = |value: Option<f64>, is_lower, outcome_beyond| {
+        value.map(|value| Bound { value, is_lower, outcome_beyond, champion: None })
+    };
+    let relative =
+        gate.champion.as_ref().zip(champion.and_then(|metrics| metrics.get(&gate.metric))).map(|(relative, &value)| {
+            // A metric that Slipway does not know is taken as better when higher.
+            let higher = Metric::parse(&gate.metric).is_none_or(Metric::higher_is_better);
+            let slack = if higher { -relative.worse_by_at_most } else { relative.worse_by_at_most };
+            Bound { value: value + slack, is_lower: higher, outcome_beyond: Outcome::Failed, champion: Some(value) }
+        });
+    [
+        bound(gate.at_least, true, Outcome::Failed),
+        bound(gate.at_most, false, Outcome::Failed),
+        relative,
+        bound(gate.warn_below, true, Outcome::Warned),
+        bound(gate.warn_above, false, Outcome::Warned),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn beyond(name: &str, observed: f64, bound: &Bound) -> String {
+    let side = if bound.is_lower { "below" } else { "above" };
+    let (observed, limit) = (Short(observed), Short(bound.value));
+    match bound.champion {
+        Some(champion) => {
+            format!("{name} is {observed}, {side} {limit}, the bound set by the champion's {}", Short(champion))
+        }
+        None => format!("{name} is {observed}, {side} {limit}"),
+    }
+}
+
+fn missing(name: &str, metrics: &Metrics) -> String {
+    let known: Vec<_> = metrics.keys().map(String::as_str).collect();
+    if Metric::parse(name).is_some() {
+        format!("{name} is undefined on these test rows or was not reported; reported: {}", known.join(", "))
+    } else {
+        format!("there is no metric {name}; reported: {}", known.join(", "))
+    }
+}
+
+/// A number with six significant digits at most, for messages.
+pub struct Short(pub f64);
+
+impl std::fmt::Display for Short {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Short(value) = *self;
+        if value == 0.0 || !value.is_finite() {
+            return write!(f, "{value}");
+        }
+        let magnitude = value.abs().log10().floor() as i32;
+        if (-5..15).contains(&magnitude) {
+            let decimals = usize::try_from(5 - magnitude).unwrap_or(0);
+            let text = format!("{value:.decimals$}");
+            let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+            f.write_str(text)
+        } else {
+            write!(f, "{value:.5e}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::RelativeGate;
+
+    fn metrics(pairs: &[(&str, f64)]) -> Metrics {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+    }
+
+    fn gate(yaml: &str) -> Gate {
+        serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    fn judged(yaml: &str, observed: f64) -> (Outcome, String) {
+        let gate = gate(yaml);
+        let judgement = judge(&metrics(&[(&gate.metric, observed)]), None, std::slice::from_ref(&gate), vec![]);
+        (judgement.gates[0].outcome, judgement.gates[0].message.clone())
+    }
+
+    #[test]
+    fn bounds_are_inclusive_and_the_message_names_value_and_bound() {
+        let both = "{metric: r2, atLeast: 0.9, warnBelow: 0.95}";
+        for (yaml, observed, outcome, message) in [
+            (both, 0.95, Outcome::Passed, "r2 is 0.95, not below 0.95"),
+            (both, 0.94, Outcome::Warned, "r2 is 0.94, below 0.95"),
+            (both, 0.9, Outcome::Warned, "r2 is 0.9, below 0.95"),
+            (both, 0.87, Outcome::Failed, "r2 is 0.87, below 0.9"),
+            ("{metric: mae, atMost: 1.25}", 1.26, Outcome::Failed, "mae is 1.26, above 1.25"),
+            ("{metric: mae, atMost: 1.25, warnAbove: 1}", 1.1, Outcome::Warned, "mae is 1.1, above 1"),
+        ] {
+            assert_eq!(judged(yaml, observed), (outcome, message.to_owned()), "{yaml} at {observed}");
+        }
+    }
+
+    #[test]
+    fn every_failure_is_reported_not_only_the_first() {
+        let gates =
+            [gate("{metric: r2, atLeast: 0.9}"), gate("{metric: mae, atMost: 1}"), gate("{metric: speed, atLeast: 1}")];
+        let judgement = judge(&metrics(&[("r2", 0.5), ("mae", 2.0)]), None, &gates, vec![]);
+        assert_eq!(judgement.verdict, Verdict::Refused);
+        assert_eq!(
+            judgement.failures().collect::<Vec<_>>(),
+            ["r2 is 0.5, below 0.9", "mae is 2, above 1", "there is no metric speed; reported: mae, r2",]
+        );
+    }
+
+    #[test]
+    fn an_undefined_metric_fails_its_gate() {
+        let judgement = judge(&metrics(&[("r2", f64::NAN)]), None, &[gate("{metric: r2, atLeast: 0}")], vec![]);
+        assert_eq!(judgement.verdict, Verdict::Refused);
+    }
+
+    #[test]
+    fn a_relative_gate_knows_which_way_is_better() {
+        let champion = metrics(&[("r2", 0.95), ("mae", 1.0)]);
+        for (metric, observed, outcome) in [
+            ("r2", 0.945, Outcome::Passed),
+            ("r2", 0.944, Outcome::Failed),
+            ("mae", 1.005, Outcome::Passed),
+            ("mae", 1.006, Outcome::Failed),
+        ] {
+            let gate = Gate {
+                metric: metric.to_owned(),
+                champion: Some(RelativeGate { worse_by_at_most: 0.005 }),
+                ..Gate::default()
+            };
+            let judgement = judge(&metrics(&[(metric, observed)]), Some(&champion), &[gate], vec![]);
+            assert_eq!(judgement.gates[0].outcome, outcome, "{metric} {observed}");
+        }
+    }
+
+    #[test]
+    fn without_a_champion_a_relative_gate_passes_and_says_so() {
+        let (outcome, message) = judged("{metric: r2, champion: {worseByAtMost: 0}}", 0.1);
+        assert_eq!(outcome, Outcome::Passed);
+        assert!(message.contains("NoChampion"), "{message}");
+    }
+
+    #[test]
+    fn a_failed_check_refuses() {
+        let check = CheckResult { check: "range".to_owned(), outcome: Outcome::Failed, message: "row 3".to_owned() };
+        assert_eq!(judge(&Metrics::new(), None, &[], vec![check]).verdict, Verdict::Refused);
+    }
+
+    #[test]
+    fn numbers_in_messages_are_short_and_exact_enough() {
+        for (value, text) in [
+            (0.974_471_2, "0.974471"),
+            (100.0, "100"),
+            (1234.5, "1234.5"),
+            (1e-9, "1.00000e-9"),
+            (-0.5, "-0.5"),
+            (1_234_567.0, "1234567"),
+        ] {
+            assert_eq!(Short(value).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The words every part of Slipway shares: what to train ([`run`]), how a model is judged ([`gate`], [`check`],
+//! [`judge`]), what is reported ([`report`]), and the fixed names both sides of a process boundary must agree on
+//! ([`contract`]).
+//!
+//! Nothing here does IO. With the `schemars` feature every type describes itself as a JSON schema, including the CEL
+//! rules that Kubernetes enforces at admission.
+
+pub mod check;
+pub mod contract;
+pub mod gate;
+pub mod judge;
+pub mod metric;
+pub mod parameters;
+pub mod report;
+pub mod run;
+#[cfg(feature = "schemars")]
+pub mod schema;
+
+pub use check::{Check, Direction, MonotonicCheck, RangeCheck};
+pub use gate::{Gate, RelativeGate, Requirement};
+pub use judge::{CheckResult, GateResult, Judgement, Outcome, Verdict};
+pub use metric::{Metric, Metrics};
+pub use parameters::{Criterion, Grid, IntOrNone, ParameterError, Parameters};
+pub use report::{DataIdentity, Report, Summary};
+pub use run::{
+    ArtefactRef, Builtin, Container, Data, Encoding, EnvVar, Estimator, Feature, FeatureType, MissingPolicy, Output,
+    RandomSplit, Run, Search, Select, Split, Task, TimeSplit, Train, TrainingSpec,
+};

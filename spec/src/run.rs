@@ -1,0 +1,371 @@
+//! What to train: the part of a `TrainingRun` that every step of the run reads.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::Check;
+use crate::gate::Gate;
+use crate::parameters::{Grid, Parameters};
+
+/// One run, as the operator hands it to the steps in `SLIPWAY_RUN` and `fetch` to `train` in `/slipway/run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// Name of the `TrainingRun`.
+    pub name: String,
+    /// Namespace of the `TrainingRun`.
+    pub namespace: String,
+    /// UID of the `TrainingRun`; the artefact's version.
+    pub uid: String,
+    /// The model that gates compare with, resolved when the Job was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub champion: Option<ArtefactRef>,
+    /// Image that trains, for the lineage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Revision of the code or configuration behind this run, for the lineage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_revision: Option<String>,
+    /// An earlier attempt has committed an outcome: `train` has nothing to do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub committed: bool,
+    /// What to train.
+    pub spec: TrainingSpec,
+}
+
+/// An artefact in object storage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ArtefactRef {
+    /// The folder that holds `manifest.json`: `s3://BUCKET/PATH/`.
+    #[cfg_attr(feature = "schemars", schemars(schema_with = "crate::schema::s3_uri"))]
+    pub uri: String,
+    /// sha256 of `manifest.json`, as `sha256:` and 64 hexadecimal digits.
+    #[cfg_attr(feature = "schemars", schemars(schema_with = "crate::schema::digest"))]
+    pub digest: String,
+}
+
+/// What to train, on what, how it is judged, and where the result goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TrainingSpec {
+    /// Name of the model this run trains a version of.
+    #[cfg_attr(feature = "schemars", schemars(schema_with = "crate::schema::model_name"))]
+    pub model_name: String,
+    /// The data.
+    pub data: Data,
+    /// Column to predict.
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
+    pub target: String,
+    /// Regression or Classification. Left out, it is inferred: text, booleans or exactly two values in the target mean
+    /// Classification, other numbers Regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    /// The class that precision, recall, f1 and thresholds speak of, of two. Default: the last in sorted order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
+    pub positive_class: Option<String>,
+    /// How to train: exactly one of `builtin` and `container`.
+    pub train: Train,
+    /// Conditions on metrics that the model must meet to be published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schemars", schemars(length(max = 32)))]
+    pub gates: Vec<Gate>,
+    /// Conditions on the model's behaviour that it must meet to be published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schemars", schemars(length(max = 16)))]
+    pub checks: Vec<Check>,
+    /// Where the artefact goes.
+    pub output: Output,
+}
+
+/// The data a run trains on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Data {
+    /// A file, or a prefix ending in `/`: `s3://BUCKET/KEY`.
+    #[cfg_attr(feature = "schemars", schemars(schema_with = "crate::schema::s3_uri"))]
+    pub uri: String,
+    /// Which file of a prefix.
+    #[serde(default)]
+    pub select: Select,
+}
+
+/// Which files of a prefix are the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
+pub enum Select {
+    /// The one with the newest time in its name, such as `orders-2024-05-01T06:30:00.csv`.
+    #[default]
+    Newest,
+}
+
+/// Where the artefact goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    /// The prefix under which `<modelName>/<run uid>/` is made: `s3://BUCKET/PATH/`.
+    #[cfg_attr(feature = "schemars", schemars(schema_with = "crate::schema::s3_uri"))]
+    pub uri: String,
+}
+
+/// What kind of answer the model gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
+pub enum Task {
+    /// A number.
+    Regression,
+    /// A class, with a probability for each.
+    Classification,
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Task::Regression => "Regression",
+            Task::Classification => "Classification",
+        })
+    }
+}
+
+/// How to train: Slipway's own trainer or an image of yours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Train {
+    /// Slipway's own trainer.
+    Builtin(Box<Builtin>),
+    /// An image of yours. It reads `/slipway/input` and writes an artefact to `/slipway/output`.
+    Container(Container),
+}
+
+/// A training image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Container {
+    /// The image.
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 512)))]
+    pub image: String,
+    /// Entry point; the image's own when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schemars", schemars(length(max = 64), inner(length(max = 4096))))]
+    pub command: Vec<String>,
+    /// Arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schemars", schemars(length(max = 64), inner(length(max = 4096))))]
+    pub args: Vec<String>,
+    /// Environment variables, as plain values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schemars", schemars(length(max = 64)))]
+    pub env: Vec<EnvVar>,
+}
+
+/// An environment variable with a plain value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct EnvVar {
+    /// Name.
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256), extend("pattern" = "^[A-Za-z_][A-Za-z0-9_]*$")))]
+    pub name: String,
+    /// Value.
+    #[cfg_attr(feature = "schemars", schemars(length(max = 4096)))]
+    pub value: String,
+}
+
+/// Slipway's own trainer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(extend("x-kubernetes-validations" = crate::schema::builtin_rules())))]
+#[serde(rename_all = "camelCase")]
+pub struct Builtin {
+    /// The learning algorithm.
+    pub estimator: Estimator,
+    /// Its parameters, by scikit-learn's names.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    pub parameters: Parameters,
+    /// Search for the best parameters by cross-validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
+    /// What is known of the columns; whatever is not said here is inferred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schemars", schemars(length(max = 1024), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])))]
+    pub features: Vec<Feature>,
+    /// How test rows are set aside.
+    #[serde(default)]
+    pub split: Split,
+}
+
+/// The learning algorithm, by scikit-learn's name without `Regressor` or `Classifier`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
+pub enum Estimator {
+    /// One tree, for Regression and Classification.
+    DecisionTree,
+    /// Ordinary least squares, for Regression.
+    LinearRegression,
+    /// Logistic regression with an L2 penalty, for Classification.
+    LogisticRegression,
+}
+
+impl fmt::Display for Estimator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Estimator::DecisionTree => "DecisionTree",
+            Estimator::LinearRegression => "LinearRegression",
+            Estimator::LogisticRegression => "LogisticRegression",
+        })
+    }
+}
+
+/// Grid search with cross-validation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Search {
+    /// The values to try for each parameter; every combination is tried.
+    pub grid: Grid,
+    /// Number of folds: unshuffled for Regression, stratified for Classification.
+    #[serde(default = "default_folds")]
+    #[cfg_attr(feature = "schemars", schemars(range(min = 2, max = 50)))]
+    pub folds: i32,
+    /// The metric that decides, averaged over the folds. Default: r2 or accuracy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(schema_with = "crate::schema::known_metric"))]
+    pub metric: Option<String>,
+}
+
+fn default_folds() -> i32 {
+    5
+}
+
+/// What is known of a column.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Feature {
+    /// The column's name.
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
+    pub name: String,
+    /// Its type; inferred when left out.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<FeatureType>,
+    /// Whether the model may use it. Default: true.
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub use_: Option<bool>,
+    /// What a missing value becomes. Default: Median for numbers and times, MostFrequent otherwise, where the training
+    /// data has missing values, and Reject where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<MissingPolicy>,
+    /// How a category becomes a number. Default: Ordinal for trees, OneHot otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Encoding>,
+    /// What the column means, for the API's documentation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(length(max = 1024)))]
+    pub description: Option<String>,
+}
+
+/// Type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
+pub enum FeatureType {
+    /// A number.
+    Number,
+    /// One of a fixed set of texts.
+    Category,
+    /// True or false.
+    Boolean,
+    /// A date, or a date with a time, as RFC 3339 writes it.
+    Timestamp,
+}
+
+/// What becomes of a missing value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
+pub enum MissingPolicy {
+    /// A row without it is refused.
+    Reject,
+    /// The mean of the training rows.
+    Mean,
+    /// The median of the training rows.
+    Median,
+    /// The most frequent value of the training rows.
+    MostFrequent,
+}
+
+/// How a category becomes a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
+pub enum Encoding {
+    /// Its place in the sorted list of categories.
+    Ordinal,
+    /// One column of zeros and ones for each category.
+    OneHot,
+}
+
+/// How test rows are set aside: exactly one of `random`, `column` and `time`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Split {
+    /// At random, with a seed.
+    Random(RandomSplit),
+    /// By a column whose values are `train` and `test`; it is no feature. Rows keep their order.
+    Column(String),
+    /// The latest rows are the test.
+    Time(TimeSplit),
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Split::Random(RandomSplit::default())
+    }
+}
+
+/// Test rows at random.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct RandomSplit {
+    /// Share of rows that become the test.
+    #[cfg_attr(feature = "schemars", schemars(range(min = 0.01, max = 0.9)))]
+    pub test_fraction: f64,
+    /// A column whose values keep their shares in both parts. Default: the target, for Classification.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
+    pub stratify_by: Option<String>,
+    /// Seed of the shuffle.
+    pub seed: i64,
+}
+
+impl Default for RandomSplit {
+    fn default() -> Self {
+        RandomSplit { test_fraction: 0.2, stratify_by: None, seed: 42 }
+    }
+}
+
+/// The latest rows are the test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TimeSplit {
+    /// The column that holds the time of a row.
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
+    pub column: String,
+    /// Share of rows that become the test.
+    #[serde(default = "default_test_fraction")]
+    #[cfg_attr(feature = "schemars", schemars(range(min = 0.01, max = 0.9)))]
+    pub test_fraction: f64,
+    /// Days before the first test row whose rows are left out of training, because their labels were not yet known.
+    #[serde(default)]
+    #[cfg_attr(feature = "schemars", schemars(range(min = 0, max = 36500)))]
+    pub embargo_days: i32,
+}
+
+fn default_test_fraction() -> f64 {
+    0.2
+}

@@ -1,0 +1,268 @@
+//! JSON schemas that derives cannot express, and the CEL rules that Kubernetes enforces at admission.
+//!
+//! A message says what to write instead.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use crate::check::{Check, MonotonicCheck, RangeCheck};
+use crate::metric::Metric;
+use crate::parameters::{self, IntOrNone, PositiveInteger, PositiveNumber, ShareOrCount};
+use crate::run::{Builtin, Container, RandomSplit, Split, Task, TimeSplit, Train};
+
+fn rule(rule: impl Into<String>, message: impl Into<String>) -> Value {
+    json!({"rule": rule.into(), "message": message.into()})
+}
+
+pub(crate) fn model_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 52,
+        "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$",
+    })
+}
+
+pub(crate) fn s3_uri(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 1024,
+        "x-kubernetes-validations": [rule(
+            "self.matches('^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^?#]*$') && !self.contains('/../') && !self.endsWith('/..')",
+            "write an object storage address: s3://BUCKET/PATH",
+        )],
+    })
+}
+
+pub(crate) fn digest(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 71,
+        "x-kubernetes-validations": [rule(
+            "self.matches('^sha256:[a-f0-9]{64}$')",
+            "write the digest of manifest.json: sha256: and 64 hexadecimal digits in lower case",
+        )],
+    })
+}
+
+pub(crate) fn metric_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 64, "pattern": "^[a-zA-Z][a-zA-Z0-9_.@-]*$"})
+}
+
+pub(crate) fn known_metric(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+    json_schema!({"type": "string", "enum": names})
+}
+
+fn cel_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let quoted: Vec<_> = names.map(|name| format!("'{name}'")).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// Rules of a whole run: `self` holds the fields of [`crate::TrainingSpec`].
+pub fn training_rules() -> Vec<Value> {
+    let task_metrics = |task: Task| cel_list(Metric::ALL.iter().filter(|m| m.task() == task).map(|m| m.name()));
+    let metrics_fit = |task: Task| {
+        format!(
+            "!has(self.task) || self.task != '{task}' || !has(self.gates) || !has(self.train.builtin) || \
+             self.gates.all(g, g.metric in {})",
+            task_metrics(task)
+        )
+    };
+    let all = cel_list(Metric::ALL.iter().map(|m| m.name()));
+    vec![
+        rule(
+            format!("!has(self.gates) || !has(self.train.builtin) || self.gates.all(g, g.metric in {all})"),
+            format!(
+                "a gate names a metric that the builtin trainer does not compute; write one of {} (Regression) or {} (Classification)",
+                Metric::names(Task::Regression),
+                Metric::names(Task::Classification)
+            ),
+        ),
+        rule(
+            metrics_fit(Task::Regression),
+            format!("a gate's metric is not for Regression; write one of {}", Metric::names(Task::Regression)),
+        ),
+        rule(
+            metrics_fit(Task::Classification),
+            format!("a gate's metric is not for Classification; write one of {}", Metric::names(Task::Classification)),
+        ),
+        rule(
+            "!has(self.task) || !has(self.train.builtin) || self.train.builtin.estimator != 'LinearRegression' || self.task == 'Regression'",
+            "LinearRegression is for task Regression; for Classification write estimator: LogisticRegression",
+        ),
+        rule(
+            "!has(self.task) || !has(self.train.builtin) || self.train.builtin.estimator != 'LogisticRegression' || self.task == 'Classification'",
+            "LogisticRegression is for task Classification; for Regression write estimator: LinearRegression",
+        ),
+        rule(
+            "!has(self.positiveClass) || !has(self.task) || self.task == 'Classification'",
+            "positiveClass is for task Classification; leave it out",
+        ),
+        rule(
+            "!has(self.train.builtin) || !has(self.train.builtin.features) || \
+             self.train.builtin.features.all(f, f.name != self.target)",
+            "the target is no feature; take it out of features",
+        ),
+    ]
+}
+
+pub(crate) fn builtin_rules() -> Value {
+    let absent = |name: &str| format!("!(has(self.parameters.{name}) && has(self.search.grid.{name}))");
+    let distinct: Vec<_> = parameters::NAMES.iter().map(|name| absent(name)).collect();
+    let trees_only = ["criterion", "max_depth", "min_samples_leaf", "min_samples_split"];
+    let no_tree_parameter: Vec<_> = trees_only.iter().map(|name| format!("!has(self.parameters.{name})")).collect();
+    Value::from(vec![
+        rule(
+            format!("!has(self.parameters) || !has(self.search) || ({})", distinct.join(" && ")),
+            "a name stands in parameters and in search.grid; write it in one of the two",
+        ),
+        rule(
+            format!(
+                "self.estimator == 'DecisionTree' || !has(self.parameters) || ({})",
+                no_tree_parameter.join(" && ")
+            ),
+            format!("{} are parameters of DecisionTree; leave them out", trees_only.join(", ")),
+        ),
+    ])
+}
+
+pub(crate) fn gate_rules() -> Value {
+    let lower = cel_list(Metric::ALL.iter().filter(|m| !m.higher_is_better()).map(|m| m.name()));
+    let higher = cel_list(Metric::ALL.iter().filter(|m| m.higher_is_better()).map(|m| m.name()));
+    Value::from(vec![
+        rule(
+            "has(self.atLeast) || has(self.atMost) || has(self.warnBelow) || has(self.warnAbove) || has(self.champion)",
+            "a gate needs a bound: write atLeast, atMost or champion",
+        ),
+        rule(
+            "!has(self.warnBelow) || !has(self.atLeast) || self.warnBelow >= self.atLeast",
+            "warnBelow is lower than atLeast and could never warn; write a value above atLeast",
+        ),
+        rule(
+            "!has(self.warnAbove) || !has(self.atMost) || self.warnAbove <= self.atMost",
+            "warnAbove is higher than atMost and could never warn; write a value below atMost",
+        ),
+        rule(
+            "!has(self.atLeast) || !has(self.atMost) || self.atLeast <= self.atMost",
+            "atLeast is above atMost, so no model can pass",
+        ),
+        rule(
+            format!("!(self.metric in {lower}) || (!has(self.atLeast) && !has(self.warnBelow))"),
+            "lower is better for this metric; write atMost and warnAbove",
+        ),
+        rule(
+            format!("!(self.metric in {higher}) || (!has(self.atMost) && !has(self.warnAbove))"),
+            "higher is better for this metric; write atLeast and warnBelow",
+        ),
+    ])
+}
+
+pub(crate) fn requirement_rules() -> Value {
+    Value::from(vec![rule(
+        "has(self.atLeast) || has(self.atMost)",
+        "a requirement needs a bound: write atLeast or atMost",
+    )])
+}
+
+pub(crate) fn range_rules() -> Value {
+    Value::from(vec![
+        rule(
+            "has(self.min) || has(self.max) || has(self.maxTimesObserved)",
+            "range needs a bound: write min, max or maxTimesObserved",
+        ),
+        rule("!has(self.min) || !has(self.max) || self.min <= self.max", "min is above max, so no prediction can pass"),
+    ])
+}
+
+/// An object with exactly one of `members`.
+fn union(members: &[(&str, &str, Schema)]) -> Schema {
+    let properties: serde_json::Map<_, _> = members
+        .iter()
+        .map(|(name, description, schema)| {
+            let mut schema = schema.clone();
+            schema.insert("description".to_owned(), Value::from(*description));
+            ((*name).to_owned(), schema.to_value())
+        })
+        .collect();
+    let names: Vec<_> = members.iter().map(|(name, ..)| *name).collect();
+    let has: Vec<_> = names.iter().map(|name| format!("has(self.{name})")).collect();
+    json_schema!({
+        "type": "object",
+        "properties": properties,
+        "x-kubernetes-validations": [rule(
+            format!("[{}].filter(x, x).size() == 1", has.join(", ")),
+            format!("write exactly one of {}", names.join(", ")),
+        )],
+    })
+}
+
+macro_rules! schema {
+    ($type:ty, $name:literal, $generator:ident => $schema:expr) => {
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema($generator: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    };
+}
+
+schema!(Train, "Train", generator => union(&[
+    ("builtin", "Slipway's own trainer.", Builtin::json_schema(generator)),
+    (
+        "container",
+        "An image of yours. It reads /slipway/input and writes an artefact to /slipway/output; it needs no credentials.",
+        Container::json_schema(generator),
+    ),
+]));
+
+schema!(Split, "Split", generator => {
+    let column = json_schema!({"type": "string", "minLength": 1, "maxLength": 256});
+    let mut schema = union(&[
+        ("random", "Test rows are drawn at random, with a seed.", RandomSplit::json_schema(generator)),
+        ("column", "A column whose values are train and test. It is no feature, and rows keep their order.", column),
+        ("time", "The latest rows are the test.", TimeSplit::json_schema(generator)),
+    ]);
+    schema.insert("description".to_owned(), "How test rows are set aside.".into());
+    schema
+});
+
+schema!(Check, "Check", generator => union(&[
+    ("monotonic", "Predictions move one way with a feature.", MonotonicCheck::json_schema(generator)),
+    ("range", "Predictions stay within bounds.", RangeCheck::json_schema(generator)),
+]));
+
+schema!(IntOrNone, "IntOrNone", _generator => json_schema!({
+    "x-kubernetes-int-or-string": true,
+    "x-kubernetes-validations": [rule(
+        "type(self) == int ? self >= 1 : self == 'None'",
+        "write a whole number from 1 on, or None for no limit",
+    )],
+}));
+
+schema!(PositiveNumber, "PositiveNumber", _generator => json_schema!({
+    "type": "number",
+    "x-kubernetes-validations": [rule("self > 0.0", "write a number above 0")],
+}));
+
+schema!(PositiveInteger, "PositiveInteger", _generator => json_schema!({
+    "type": "integer", "minimum": 1, "maximum": 1_000_000_000,
+}));
+
+schema!(ShareOrCount, "ShareOrCount", _generator => json_schema!({
+    "type": "number",
+    "maximum": u32::MAX,
+    "x-kubernetes-validations": [rule(
+        "self > 0.0 && (self < 1.0 || self == double(int(self)))",
+        "write a share of the rows above 0 and below 1, or a whole number from 1 on",
+    )],
+}));
