@@ -1,0 +1,21 @@
+//! Everything that talks to the API server, and nothing that decides.
+//!
+//! - [`Context`]: client, event recorder, metrics, clock and configuration, shared by all controllers.
+//! - [`Watch`]: one watch of one kind, shared: a store to read from, and subscribers that turn a change into keys of a
+//!   [`Queue`].
+//! - [`run_controller`]: the loop around a [`Reconcile`]: concurrency, deadline, error classes, backoff, shutdown.
+//! - [`Applier`]: server-side apply without needless writes, create-once, delete, prune, status.
+//! - [`Classified`]: what to do after an error: [`Class::Invalid`] waits for a change, [`Class::Conflict`] tries again at
+//!   once on newer data, [`Class::Transient`] backs off.
+
+mod applier;
+mod context;
+mod controller;
+mod error;
+mod watch;
+
+pub use applier::{Applied, Applier, Created, Kind};
+pub use context::{Clock, Context, Note, SystemClock};
+pub use controller::{Reconcile, run_controller};
+pub use error::{Class, Classified, IoError, within_deadline};
+pub use watch::{Queue, Watch, owner};

@@ -1,0 +1,92 @@
+//! Errors of API calls and their classes.
+
+use std::future::Future;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// What to do after an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Trying again cannot help until the object changes.
+    Invalid,
+    /// Trying again later may help.
+    Transient,
+    /// The decision was made on old data: try again at once on newer.
+    Conflict,
+}
+
+impl Class {
+    /// Value of the `class` label of metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Class::Invalid => "invalid",
+            Class::Transient => "transient",
+            Class::Conflict => "conflict",
+        }
+    }
+}
+
+/// An error that knows its [`Class`].
+pub trait Classified: std::error::Error + Send + Sync + 'static {
+    /// The class.
+    fn class(&self) -> Class;
+}
+
+/// An API call that failed.
+#[derive(Debug, Error)]
+pub enum IoError {
+    /// The API server or the connection to it refused.
+    #[error("{action}: {source}")]
+    Kube {
+        /// What was being done, such as `create Job train-1`.
+        action: String,
+        /// The cause.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The API server did not answer in time.
+    #[error("{action}: no answer within {} s", DEADLINE.as_secs())]
+    Deadline {
+        /// What was being done.
+        action: String,
+    },
+}
+
+impl IoError {
+    /// HTTP status code of the API server's answer, if it answered.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            IoError::Kube { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            IoError::Deadline { .. } => None,
+        }
+    }
+}
+
+impl Classified for IoError {
+    fn class(&self) -> Class {
+        match self.code() {
+            Some(409) => Class::Conflict,
+            Some(400 | 422) => Class::Invalid,
+            _ => Class::Transient,
+        }
+    }
+}
+
+/// Longest wait for one answer. The client itself never retries: a create that was answered 504 may have happened.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// One API call, named by `action` for its errors, with the operator's own deadline.
+pub async fn within_deadline<T>(
+    action: impl FnOnce() -> String,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, IoError> {
+    match tokio::time::timeout(DEADLINE, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(IoError::Kube { action: action(), source: Box::new(source) }),
+        Err(_) => Err(IoError::Deadline { action: action() }),
+    }
+}

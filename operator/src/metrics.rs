@@ -1,0 +1,71 @@
+//! Prometheus metrics of the operator. Labels are bounded: never an object's name.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    controller: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Finished {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Controller {
+    controller: &'static str,
+}
+
+fn duration_buckets() -> Histogram {
+    Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0])
+}
+
+/// All metrics, and the registry that encodes them. A controller's own metrics are fields with a method that counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reconciles: Family<Outcome, Counter>,
+    durations: Family<Controller, Histogram>,
+    runs: Family<Finished, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("slipway_operator");
+        let reconciles = Family::default();
+        let durations = Family::<Controller, Histogram>::new_with_constructor(duration_buckets);
+        let runs = Family::default();
+        registry.register("reconciles", "Reconciles by outcome: ok or the error's class", reconciles.clone());
+        registry.register("reconcile_seconds", "Wall time of a reconcile, seconds", durations.clone());
+        registry.register("training_runs_finished", "Training runs that finished, by reason", runs.clone());
+        Metrics { registry, reconciles, durations, runs }
+    }
+}
+
+impl Metrics {
+    /// Counts one reconcile; `outcome` is `ok` or the error's class.
+    pub fn reconciled(&self, controller: &'static str, outcome: &'static str, took: Duration) {
+        self.reconciles.get_or_create(&Outcome { controller, outcome }).inc();
+        self.durations.get_or_create(&Controller { controller }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a training run that finished, by the reason of its condition.
+    pub fn training_run_finished(&self, reason: &'static str) {
+        self.runs.get_or_create(&Finished { reason }).inc();
+    }
+
+    /// The metrics in the `OpenMetrics` text format.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
