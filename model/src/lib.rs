@@ -1,1 +1,25 @@
-//! Placeholder.
+//! What a model is: its [`schema`], the [`encoder`] that turns a row into numbers, the learned [`estimator`], and the
+//! [`artefact`] that carries them from training to serving.
+//!
+//! One decoder and one encoder of a row serve training and serving, so that the two cannot drift apart. Nothing here
+//! touches the network, and nothing in an artefact is ever executed.
+
+pub mod artefact;
+pub mod digest;
+pub mod distribution;
+pub mod encoder;
+pub mod estimator;
+pub mod manifest;
+mod predictor;
+pub mod schema;
+pub mod value;
+
+pub use artefact::{Artefact, ArtefactError};
+pub use digest::Digest;
+pub use distribution::Distribution;
+pub use encoder::{Encoder, FieldEncoding, Scale};
+pub use estimator::{Estimator, Linear, Link, Tree, TreeNode};
+pub use manifest::{Distributions, FileEntry, Golden, GoldenRow, Input, Lineage, Manifest};
+pub use predictor::{Learned, Model, ModelError, Prediction};
+pub use schema::{Field, Output, Range};
+pub use value::{FieldError, Value};

@@ -74,7 +74,12 @@ pub mod file {
     pub const DATASET: &str = "dataset.json";
     /// Metrics a training image reports itself.
     pub const METRICS: &str = "metrics.json";
-    /// Test rows with columns `truth` and `prediction`, and for a classifier `probability:<class>`.
+    /// A [`crate::report::TrainingNotes`]: how training went. Optional.
+    pub const TRAINING: &str = "training.json";
+    /// The learned model, in Slipway's own form.
+    pub const MODEL: &str = "model.json";
+    /// Test rows with columns `truth` and `prediction`, for a classifier `probability:<class>`, and, so that checks can be
+    /// evaluated and a champion scored on the same rows, the row itself as `input:<column>`.
     pub const TEST: &str = "test.csv";
     /// In [`super::path::META`]: folder of the champion's artefact.
     pub const CHAMPION: &str = "champion";

@@ -21,7 +21,7 @@ pub use gate::{Gate, RelativeGate, Requirement};
 pub use judge::{CheckResult, GateResult, Judgement, Outcome, Verdict};
 pub use metric::{Metric, Metrics};
 pub use parameters::{Criterion, Grid, IntOrNone, ParameterError, Parameters};
-pub use report::{DataIdentity, Report, Summary};
+pub use report::{DataIdentity, Report, RowCounts, SearchPoint, SearchReport, Summary, TrainingNotes};
 pub use run::{
     ArtefactRef, Builtin, Container, Data, Encoding, EnvVar, Estimator, Feature, FeatureType, MissingPolicy, Output,
     RandomSplit, Run, Search, Select, Split, Task, TimeSplit, Train, TrainingSpec,

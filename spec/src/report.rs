@@ -59,17 +59,26 @@ pub struct Report {
     pub gates: Vec<GateResult>,
     /// Every check.
     pub checks: Vec<CheckResult>,
+    /// How training went.
+    #[serde(flatten)]
+    pub training: TrainingNotes,
+    /// The data.
+    pub data: DataIdentity,
+}
+
+/// How training went, as the train step tells it: `training.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainingNotes {
     /// The search, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchReport>,
+    /// Rows by their use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowCounts>,
     /// What a person should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// The data.
-    pub data: DataIdentity,
-    /// Rows and columns of the data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rows: Option<RowCounts>,
     /// Wall time of each part of the run, seconds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timings: BTreeMap<String, f64>,

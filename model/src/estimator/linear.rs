@@ -1,0 +1,122 @@
+//! Linear models.
+
+use serde::{Deserialize, Serialize};
+
+/// A weighted sum of the columns for each row of coefficients, through a link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Linear {
+    /// From sums to predictions.
+    pub link: Link,
+    /// One row of weights for each sum, each with one weight a column.
+    pub coefficients: Vec<Vec<f64>>,
+    /// One for each row of weights.
+    pub intercepts: Vec<f64>,
+}
+
+/// From weighted sums to predictions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Link {
+    /// The sum itself.
+    Identity,
+    /// One sum; the logistic function of it is the probability of the second of two classes.
+    Logistic,
+    /// One sum a class; their softmax is the probabilities.
+    Softmax,
+}
+
+impl Linear {
+    pub(super) fn predict(&self, columns: &[f64], output: &mut [f64]) {
+        let sum = |row: usize| {
+            let products = self.coefficients[row].iter().zip(columns).map(|(weight, column)| weight * column);
+            self.intercepts[row] + products.sum::<f64>()
+        };
+        match self.link {
+            Link::Identity => output[0] = sum(0),
+            Link::Logistic => {
+                let probability = logistic(sum(0));
+                output[0] = 1.0 - probability;
+                output[1] = probability;
+            }
+            Link::Softmax => {
+                for (row, value) in output.iter_mut().enumerate() {
+                    *value = sum(row);
+                }
+                softmax(output);
+            }
+        }
+    }
+
+    pub(super) fn check(&self, columns: usize, output: usize) -> Result<(), String> {
+        let rows = match self.link {
+            Link::Identity if output == 1 => 1,
+            Link::Logistic if output == 2 => 1,
+            Link::Softmax if output > 1 => output,
+            link => return Err(format!("the link {link:?} cannot give {output} numbers")),
+        };
+        if self.coefficients.len() != rows || self.intercepts.len() != rows {
+            let given = self.coefficients.len();
+            return Err(format!(
+                "{given} rows of coefficients and {} intercepts where {rows} are needed",
+                self.intercepts.len()
+            ));
+        }
+        if let Some(row) = self.coefficients.iter().find(|row| row.len() != columns) {
+            return Err(format!("{} coefficients for {columns} columns", row.len()));
+        }
+        let finite = self.coefficients.iter().flatten().chain(&self.intercepts).all(|value| value.is_finite());
+        if finite { Ok(()) } else { Err("a coefficient is not a finite number".to_owned()) }
+    }
+}
+
+/// The logistic function, without overflow.
+fn logistic(x: f64) -> f64 {
+    if x >= 0.0 {
+        1.0 / (1.0 + (-x).exp())
+    } else {
+        let e = x.exp();
+        e / (1.0 + e)
+    }
+}
+
+fn softmax(values: &mut [f64]) {
+    let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    for value in values.iter_mut() {
+        *value = (*value - largest).exp();
+    }
+    let sum: f64 = values.iter().sum();
+    for value in values.iter_mut() {
+        *value /= sum;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_give_numbers_and_probabilities() {
+        let linear = |link, coefficients: &[&[f64]], intercepts: &[f64]| Linear {
+            link,
+            coefficients: coefficients.iter().map(|row| row.to_vec()).collect(),
+            intercepts: intercepts.to_vec(),
+        };
+        let mut one = [0.0];
+        linear(Link::Identity, &[&[2.0, -1.0]], &[0.5]).predict(&[3.0, 1.0], &mut one);
+        assert_eq!(one, [5.5]);
+        let mut two = [0.0; 2];
+        linear(Link::Logistic, &[&[1.0]], &[0.0]).predict(&[-800.0], &mut two);
+        assert_eq!(two, [1.0, 0.0]);
+        let mut three = [0.0; 3];
+        linear(Link::Softmax, &[&[1.0], &[1.0], &[1.0]], &[0.0; 3]).predict(&[1e4], &mut three);
+        assert!(three.iter().all(|p| (p - 1.0 / 3.0).abs() < 1e-15));
+    }
+
+    #[test]
+    fn a_model_of_the_wrong_shape_is_refused() {
+        let linear = Linear { link: Link::Identity, coefficients: vec![vec![1.0]], intercepts: vec![0.0] };
+        assert!(linear.check(1, 1).is_ok());
+        assert!(linear.check(2, 1).is_err());
+        assert!(linear.check(1, 2).is_err());
+        assert!(Linear { intercepts: vec![f64::NAN], ..linear }.check(1, 1).is_err());
+    }
+}

@@ -1,0 +1,204 @@
+//! What a model takes and gives.
+
+use serde::{Deserialize, Serialize};
+use slipway_spec::{FeatureType, Task};
+
+/// Most categories a field may have.
+pub const MAX_CATEGORIES: usize = 10_000;
+/// Most fields a row may have.
+pub const MAX_FIELDS: usize = 10_000;
+
+/// One field of a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Field {
+    /// The column's name in the training data.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub type_: FeatureType,
+    /// The categories, sorted by code point; empty for other types.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+    /// Smallest and largest number or time of the training rows; times are seconds since 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<Range>,
+    /// What a missing value becomes, as [`Field::decode`] gives it. Absent: the field is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<f64>,
+    /// What the column means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// A typical value.
+    #[serde(default)]
+    pub example: serde_json::Value,
+}
+
+impl Default for Field {
+    /// A required number without a name.
+    fn default() -> Self {
+        Field {
+            name: String::new(),
+            type_: FeatureType::Number,
+            categories: Vec::new(),
+            range: None,
+            fill: None,
+            description: None,
+            example: serde_json::Value::Null,
+        }
+    }
+}
+
+impl Field {
+    /// Whether a row without this field is refused.
+    pub fn required(&self) -> bool {
+        self.fill.is_none()
+    }
+}
+
+/// Smallest and largest value seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    /// Smallest.
+    pub min: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// What a prediction is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all_fields = "camelCase")]
+pub enum Output {
+    /// A number.
+    Regression {
+        /// The target's name.
+        name: String,
+        /// Smallest and largest target of the training rows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        range: Option<Range>,
+    },
+    /// A class.
+    Classification {
+        /// The target's name.
+        name: String,
+        /// The classes, sorted; the order of probabilities. Numeric classes are sorted by value.
+        classes: Vec<String>,
+        /// Place in `classes` of the class that precision, recall and the threshold speak of; for two classes only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        positive_class: Option<usize>,
+        /// Probability from which the positive class is predicted. Absent: the most probable class, of equals the first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        threshold: Option<f64>,
+    },
+}
+
+impl Output {
+    /// The target's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Output::Regression { name, .. } | Output::Classification { name, .. } => name,
+        }
+    }
+
+    /// The task.
+    pub fn task(&self) -> Task {
+        match self {
+            Output::Regression { .. } => Task::Regression,
+            Output::Classification { .. } => Task::Classification,
+        }
+    }
+
+    /// The classes; empty for a regression.
+    pub fn classes(&self) -> &[String] {
+        match self {
+            Output::Regression { .. } => &[],
+            Output::Classification { classes, .. } => classes,
+        }
+    }
+
+    /// Numbers in one raw prediction: 1, or one probability a class.
+    pub fn width(&self) -> usize {
+        self.classes().len().max(1)
+    }
+}
+
+/// What would break callers of a model with fields `old` and output `old_output` if one with `new` and `new_output` took its
+/// place: a new required field, a changed type, a lost category, a field that became required, other classes, another task.
+pub fn breaking_changes(old: &[Field], old_output: &Output, new: &[Field], new_output: &Output) -> Vec<String> {
+    let mut changes = Vec::new();
+    for field in new {
+        match old.iter().find(|candidate| candidate.name == field.name) {
+            None if field.required() => changes.push(format!("{} is a new required field", field.name)),
+            None => {}
+            Some(before) => changes.extend(field_changes(before, field)),
+        }
+    }
+    if old_output.task() != new_output.task() {
+        changes.push(format!("the task changed from {} to {}", old_output.task(), new_output.task()));
+    } else if old_output.classes() != new_output.classes() {
+        changes.push(format!("the classes changed from {:?} to {:?}", old_output.classes(), new_output.classes()));
+    }
+    changes
+}
+
+fn field_changes(before: &Field, after: &Field) -> Vec<String> {
+    let name = &after.name;
+    if before.type_ != after.type_ {
+        return vec![format!("{name} changed from {:?} to {:?}", before.type_, after.type_)];
+    }
+    let mut changes = Vec::new();
+    if after.required() && !before.required() {
+        changes.push(format!("{name} became required"));
+    }
+    let lost: Vec<_> =
+        before.categories.iter().filter(|category| after.categories.binary_search(category).is_err()).collect();
+    if let Some(first) = lost.first() {
+        let more = if lost.len() > 1 { format!(" and {} more", lost.len() - 1) } else { String::new() };
+        changes.push(format!("{name} lost the category {first:?}{more}"));
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(name: &str) -> Field {
+        Field { name: name.to_owned(), ..Field::default() }
+    }
+
+    fn colours(categories: &[&str]) -> Field {
+        let categories = categories.iter().map(|&c| c.to_owned()).collect();
+        Field { name: "colour".to_owned(), type_: FeatureType::Category, categories, ..Field::default() }
+    }
+
+    fn classes(classes: &[&str]) -> Output {
+        let classes = classes.iter().map(|&c| c.to_owned()).collect();
+        Output::Classification { name: "y".to_owned(), classes, positive_class: None, threshold: None }
+    }
+
+    #[test]
+    fn what_breaks_callers_is_found_and_what_does_not_is_let_through() {
+        let optional = |field: Field| Field { fill: Some(0.0), ..field };
+        let text = |name: &str| Field { type_: FeatureType::Boolean, ..number(name) };
+        for (old, new, expected) in [
+            (vec![number("a")], vec![number("a")], vec![]),
+            (vec![number("a"), number("b")], vec![number("a")], vec![]),
+            (vec![number("a")], vec![number("a"), optional(number("b"))], vec![]),
+            (vec![number("a")], vec![optional(number("a"))], vec![]),
+            (vec![number("a")], vec![number("a"), number("b")], vec!["b is a new required field"]),
+            (vec![optional(number("a"))], vec![number("a")], vec!["a became required"]),
+            (vec![number("a")], vec![text("a")], vec!["a changed from Number to Boolean"]),
+            (vec![colours(&["blue", "red"])], vec![colours(&["blue", "green", "red"])], vec![]),
+            (
+                vec![colours(&["blue", "green", "red"])],
+                vec![colours(&["red"])],
+                vec!["colour lost the category \"blue\" and 1 more"],
+            ),
+        ] {
+            let output = classes(&["n", "y"]);
+            assert_eq!(breaking_changes(&old, &output, &new, &output), expected);
+        }
+        assert_eq!(breaking_changes(&[], &classes(&["n", "y"]), &[], &classes(&["n", "x"])).len(), 1);
+    }
+}
