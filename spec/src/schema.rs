@@ -12,11 +12,13 @@ use crate::metric::Metric;
 use crate::parameters::{self, IntOrNone, PositiveInteger, PositiveNumber, ShareOrCount};
 use crate::run::{Builtin, Container, RandomSplit, Split, Task, TimeSplit, Train};
 
-fn rule(rule: impl Into<String>, message: impl Into<String>) -> Value {
+/// One CEL rule; `message` says what to write instead.
+pub fn rule(rule: impl Into<String>, message: impl Into<String>) -> Value {
     json!({"rule": rule.into(), "message": message.into()})
 }
 
-pub(crate) fn model_name(_: &mut SchemaGenerator) -> Schema {
+/// Name of a model.
+pub fn model_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
         "maxLength": 52,
@@ -46,11 +48,13 @@ pub(crate) fn digest(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-pub(crate) fn metric_name(_: &mut SchemaGenerator) -> Schema {
+/// Name of a metric, Slipway's or a training image's own.
+pub fn metric_name(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": 64, "pattern": "^[a-zA-Z][a-zA-Z0-9_.@-]*$"})
 }
 
-pub(crate) fn known_metric(_: &mut SchemaGenerator) -> Schema {
+/// Name of a metric that Slipway computes.
+pub fn known_metric(_: &mut SchemaGenerator) -> Schema {
     let names: Vec<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
     json_schema!({"type": "string", "enum": names})
 }
@@ -177,7 +181,7 @@ pub(crate) fn range_rules() -> Value {
 }
 
 /// An object with exactly one of `members`.
-fn union(members: &[(&str, &str, Schema)]) -> Schema {
+pub fn union(members: &[(&str, &str, Schema)]) -> Schema {
     let properties: serde_json::Map<_, _> = members
         .iter()
         .map(|(name, description, schema)| {
