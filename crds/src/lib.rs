@@ -7,7 +7,6 @@
 pub mod condition;
 pub mod model_deployment;
 pub mod schema;
-pub mod pod;
 pub mod training_run;
 
 /// API group of every kind.
