@@ -10,6 +10,7 @@ pub mod distribution;
 pub mod encoder;
 pub mod estimator;
 pub mod manifest;
+pub mod metrics;
 mod predictor;
 pub mod schema;
 pub mod value;
