@@ -1,0 +1,190 @@
+//! Container images of one static program each.
+
+pub mod cli;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::progress::step;
+use crate::tools::{self, CA_BUNDLE};
+use crate::{sh, workspace};
+
+/// The programs that have an image, by the image's name: `slipway-NAME` in `slipway/NAME`.
+pub const NAMES: [&str; 4] = ["operator", "trainer", "store", "model-server"];
+
+/// How the programs are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// As released: small and fast
+    Release,
+    /// Quick to build, for tests
+    Ci,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Ci => "ci",
+        }
+    }
+}
+
+/// An image by its name; what is in it decides its tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Such as `slipway/operator`.
+    pub repository: String,
+    /// A short hash of what is in it.
+    pub tag: String,
+}
+
+impl Image {
+    /// The name to use in a pod.
+    pub fn reference(&self) -> String {
+        format!("{}:{}", self.repository, self.tag)
+    }
+
+    /// The same image in a registry: `operator` at `ghcr.io/me` is `ghcr.io/me/operator`.
+    pub fn in_registry(&self, registry: &str) -> Self {
+        let name = self.repository.rsplit('/').next().unwrap_or(&self.repository);
+        Self { repository: format!("{}/{name}", registry.trim_end_matches('/')), tag: self.tag.clone() }
+    }
+}
+
+/// Compiles the named programs and makes an image of each. What has not changed is not made again.
+pub fn build(builder: &Builder, names: &[&str], profile: Profile) -> Result<Vec<Image>> {
+    let programs = compile(names, profile)?;
+    names
+        .iter()
+        .map(|name| {
+            let program = programs.join(format!("slipway-{name}"));
+            builder.image_of(name, &program).with_context(|| format!("building the image of {name}"))
+        })
+        .collect()
+}
+
+/// Compiles static programs and returns the folder they are in.
+fn compile(names: &[&str], profile: Profile) -> Result<PathBuf> {
+    let version = sh::output(&mut sh::cmd("rustc", ["--version", "--verbose"]))?;
+    let triple =
+        version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc does not name its host")?;
+    let mut cargo = sh::cmd("cargo", ["build", "--profile", profile.name(), "--target", triple]);
+    // Naming the target keeps these builds and the flags away from those of the host.
+    cargo.current_dir(workspace::root()).env("RUSTFLAGS", "-C target-feature=+crt-static");
+    for name in names {
+        cargo.args(["--bin", &format!("slipway-{name}")]);
+    }
+    sh::in_front(&mut cargo)?;
+    Ok(workspace::target().join(triple).join(profile.name()))
+}
+
+/// Makes images, in a store of its own under `target`.
+pub struct Builder {
+    buildah: PathBuf,
+    store: PathBuf,
+}
+
+impl Builder {
+    /// With buildah at this path.
+    pub fn new(buildah: PathBuf) -> Self {
+        Self { buildah, store: tools::dir().join("buildah") }
+    }
+
+    /// Builds a Containerfile; the context holds what it copies.
+    pub fn build(&self, containerfile: &Path, context: &Path, reference: &str) -> Result<()> {
+        let options = ["build", "--quiet", "--isolation", "chroot", "--timestamp", "0", "--tag", reference, "--file"];
+        sh::output(self.buildah().args(options).arg(containerfile).arg(context))?;
+        Ok(())
+    }
+
+    /// Writes an image to a docker archive.
+    pub fn save(&self, reference: &str, archive: &Path) -> Result<()> {
+        if archive.exists() {
+            fs::remove_file(archive)?;
+        }
+        let target = format!("docker-archive:{}:{reference}", archive.display());
+        sh::output(self.buildah().args(["push", "--quiet", &Self::local(reference), &target]))?;
+        Ok(())
+    }
+
+    /// An image as a docker archive.
+    pub fn archive(&self, image: &Image) -> Result<PathBuf> {
+        let name = image.reference().replace(['/', ':'], "-");
+        let archive = workspace::target().join("images").join(format!("{name}.tar"));
+        if !archive.exists() {
+            let partial = archive.with_extension("partial");
+            self.save(&image.reference(), &partial)?;
+            fs::rename(partial, &archive)?;
+        }
+        Ok(archive)
+    }
+
+    /// Pushes an image to a registry, with the credentials that `buildah login` or docker keeps.
+    pub fn push(&self, image: &Image, to: &Image) -> Result<()> {
+        let (from, to) = (Self::local(&image.reference()), to.reference());
+        step(&format!("pushing {to}"), || {
+            sh::output(self.buildah().args(["push", "--quiet", &from, &format!("docker://{to}")]))
+        })?;
+        Ok(())
+    }
+
+    fn image_of(&self, name: &str, program: &Path) -> Result<Image> {
+        let containerfile = workspace::root().join("deploy/images").join(name).join("Containerfile");
+        let image = Image { repository: format!("slipway/{name}"), tag: tag(&[program, &containerfile])? };
+        let reference = image.reference();
+        if sh::succeeds(self.buildah().args(["inspect", "--type", "image", &Self::local(&reference)])) {
+            return Ok(image);
+        }
+        let context = workspace::target().join("images/context").join(name);
+        fs::create_dir_all(&context)?;
+        fs::copy(program, context.join(format!("slipway-{name}")))?;
+        fs::copy(CA_BUNDLE, context.join("ca-certificates.crt")).with_context(|| CA_BUNDLE.to_owned())?;
+        step(&format!("building the image {reference}"), || self.build(&containerfile, &context, &reference))?;
+        Ok(image)
+    }
+
+    /// buildah's own name of an image without a registry.
+    fn local(reference: &str) -> String {
+        format!("localhost/{reference}")
+    }
+
+    fn buildah(&self) -> Command {
+        let mut command = sh::cmd(&self.buildah, ["--storage-driver", "vfs", "--root"]);
+        command.arg(self.store.join("root")).arg("--runroot").arg(self.store.join("run"));
+        command
+    }
+}
+
+/// Names the content of files, shortly.
+fn tag(files: &[&Path]) -> Result<String> {
+    let sums = sh::output(sh::cmd("sha256sum", ["--"]).args(files))?;
+    // Where they are does not matter.
+    let sums: Vec<&str> = sums.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let sum = sh::output_with_input(&mut Command::new("sha256sum"), &sums.join("\n"))?;
+    Ok(sum.chars().take(12).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_keeps_its_name_and_tag_in_a_registry() {
+        let image = Image { repository: "slipway/operator".to_owned(), tag: "0123".to_owned() };
+        assert_eq!(image.in_registry("ghcr.io/me/").reference(), "ghcr.io/me/operator:0123");
+    }
+
+    #[test]
+    fn the_tag_follows_the_content_wherever_it_is() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let (once, again) = (tag(&[&here]).unwrap(), tag(&[&here]).unwrap());
+        assert_eq!(once, again);
+        assert_eq!(once.len(), 12);
+        assert_ne!(once, tag(&[&here, &here]).unwrap());
+    }
+}

@@ -1,0 +1,43 @@
+//! The project's own commands, run as `cargo xtask COMMAND`.
+
+mod cluster;
+mod images;
+mod progress;
+mod sh;
+mod target;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Everything it takes to build, try and test Slipway on one machine.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A real Kubernetes node with object storage on this machine
+    Cluster(cluster::cli::Args),
+    /// Build the container images, and bring them to a cluster
+    Images(images::cli::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Cluster(args) => cluster::cli::run(&args),
+        Command::Images(args) => images::cli::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
