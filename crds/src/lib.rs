@@ -6,6 +6,7 @@
 
 pub mod condition;
 pub mod model_deployment;
+pub mod pod;
 pub mod schema;
 pub mod training_run;
 
