@@ -247,6 +247,8 @@ schema!(Check, "Check", generator => union(&[
 
 schema!(IntOrNone, "IntOrNone", _generator => json_schema!({
     "x-kubernetes-int-or-string": true,
+    "maximum": u32::MAX,
+    "maxLength": 10,
     "x-kubernetes-validations": [rule(
         "type(self) == int ? self >= 1 : self == 'None'",
         "write a whole number from 1 on, or None for no limit",
