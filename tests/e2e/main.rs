@@ -1,1 +1,10 @@
-//! The road from a CSV in object storage to a served prediction, and everything that can go wrong on it.
+//! The road from a CSV in object storage to a served prediction, and everything that can go wrong on it, on a real
+//! cluster. `cargo xtask test` prepares it.
+
+mod admission;
+mod data;
+mod operator;
+mod road;
+mod rollout;
+mod runs;
+mod storage;

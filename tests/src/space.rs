@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::environment::{Environment, S3Access};
 use crate::load;
-use crate::object::has_condition;
+use crate::object::{find_condition, has_condition};
 use crate::s3;
 
 /// How long a test waits for what should take seconds.
@@ -189,6 +189,21 @@ impl Space {
     pub async fn served(&self, deployment: &str) -> Result<DynamicObject> {
         self.until("ModelDeployment", deployment, "Ready, its target served", |deployment| {
             has_condition(deployment, "Ready", "True") && has_condition(deployment, "TargetServed", "True")
+        })
+        .await
+    }
+
+    /// Waits until a paused deployment has a stable revision; gives its present state.
+    pub async fn served_while_paused(&self, deployment: &str) -> Result<DynamicObject> {
+        self.until("ModelDeployment", deployment, "Ready", |deployment| has_condition(deployment, "Ready", "True"))
+            .await
+    }
+
+    /// Waits until a deployment has gone back from its target to the stable model.
+    pub async fn rolled_back(&self, deployment: &str) -> Result<DynamicObject> {
+        self.until("ModelDeployment", deployment, "a rollback", |deployment| {
+            find_condition(deployment, "TargetServed")
+                .is_some_and(|served| served.status == "False" && served.reason == "RolledBack")
         })
         .await
     }
