@@ -1,6 +1,8 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
+mod chart;
 mod cluster;
+mod codegen;
 mod images;
 mod progress;
 mod sh;
@@ -26,12 +28,18 @@ enum Command {
     Cluster(cluster::cli::Args),
     /// Build the container images, and bring them to a cluster
     Images(images::cli::Args),
+    /// Generate the files that follow from the code
+    Codegen(codegen::Args),
+    /// Check the chart: lint, schema, and what it renders
+    Chart(chart::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Cluster(args) => cluster::cli::run(&args),
         Command::Images(args) => images::cli::run(&args),
+        Command::Codegen(args) => codegen::run(&args),
+        Command::Chart(args) => chart::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -81,6 +81,12 @@ pub fn clients() -> Result<(PathBuf, PathBuf)> {
     Ok((kubectl, helm))
 }
 
+/// The chart installer, always ours: what it renders is compared to the letter.
+pub fn chart_installer() -> Result<PathBuf> {
+    let _lock = workspace::lock(&dir().join("lock"))?;
+    helm()
+}
+
 /// The image builder, installed if it is missing.
 pub fn buildah() -> Result<PathBuf> {
     let _lock = workspace::lock(&dir().join("lock"))?;
