@@ -32,7 +32,7 @@ const REFUSED: [(&str, &str); 7] = [
 pub struct Args {
     /// Write the golden renderings anew, to be looked at and committed
     #[arg(long)]
-    update: bool,
+    pub update: bool,
 }
 
 /// Lints the chart, tries its schema, and compares what it renders with the golden files.

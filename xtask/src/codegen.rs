@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use crate::images::{self, Profile};
 use crate::progress::step;
 use crate::{sh, workspace};
 
@@ -17,7 +18,7 @@ const CRD_FOLDERS: [&str; 2] = ["crds/yaml", "charts/slipway/files/crds"];
 pub struct Args {
     /// Change nothing; fail where a committed file is not what the code generates
     #[arg(long)]
-    check: bool,
+    pub check: bool,
 }
 
 /// Generates all files, or checks that they are what would be generated.
@@ -47,9 +48,9 @@ fn crds() -> Result<Files> {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    let package = ["-p", "slipway-crds", "--bin", "slipway-crds-codegen"];
-    let mut cargo = sh::cmd("cargo", ["run", "--quiet", "--profile", "ci"].iter().chain(&package));
-    sh::output(cargo.arg("--").arg(&folder).current_dir(workspace::root()))?;
+    let mut cargo = images::cargo("run", Profile::Ci)?;
+    cargo.args(["--quiet", "--package", "slipway-crds", "--bin", "slipway-crds-codegen", "--"]);
+    sh::output(cargo.arg(&folder))?;
     let files = read(&folder)?;
     if files.is_empty() {
         bail!("slipway-crds-codegen wrote no file");

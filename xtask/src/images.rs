@@ -15,6 +15,8 @@ use crate::{sh, workspace};
 
 /// The programs that have an image, by the image's name: `slipway-NAME` in `slipway/NAME`.
 pub const NAMES: [&str; 4] = ["operator", "trainer", "store", "model-server"];
+/// The same, and the one that does in tests whatever a container may do.
+pub const TEST_NAMES: [&str; 5] = ["operator", "trainer", "store", "model-server", "fixture"];
 
 /// How the programs are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,6 +51,13 @@ impl Image {
         format!("{}:{}", self.repository, self.tag)
     }
 
+    /// Where it comes from, with the default of container runtimes written out.
+    pub fn registry(&self) -> String {
+        let prefix = self.repository.rsplit_once('/').map_or("", |(prefix, _)| prefix);
+        let has_host = prefix.split('/').next().is_some_and(|host| host.contains(['.', ':']) || host == "localhost");
+        if has_host { prefix.to_owned() } else { format!("docker.io/{prefix}") }
+    }
+
     /// The same image in a registry: `operator` at `ghcr.io/me` is `ghcr.io/me/operator`.
     pub fn in_registry(&self, registry: &str) -> Self {
         let name = self.repository.rsplit('/').next().unwrap_or(&self.repository);
@@ -70,17 +79,37 @@ pub fn build(builder: &Builder, names: &[&str], profile: Profile) -> Result<Vec<
 
 /// Compiles static programs and returns the folder they are in.
 fn compile(names: &[&str], profile: Profile) -> Result<PathBuf> {
-    let version = sh::output(&mut sh::cmd("rustc", ["--version", "--verbose"]))?;
-    let triple =
-        version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc does not name its host")?;
-    let mut cargo = sh::cmd("cargo", ["build", "--profile", profile.name(), "--target", triple]);
+    let mut build = cargo("build", profile)?;
+    for name in names {
+        build.args(["--package", package(name), "--bin", &format!("slipway-{name}")]);
+    }
+    sh::in_front(&mut build)?;
+    Ok(workspace::target().join(host_triple()?).join(profile.name()))
+}
+
+/// The package of a program.
+fn package(name: &str) -> &'static str {
+    match name {
+        "operator" => "slipway-operator",
+        "trainer" => "slipway-trainer",
+        "store" => "slipway-store",
+        "model-server" => "slipway-model-server",
+        _ => "slipway-e2e",
+    }
+}
+
+/// cargo with the settings of images, so that whatever is compiled for tests is compiled once.
+pub fn cargo(subcommand: &str, profile: Profile) -> Result<Command> {
+    let mut cargo = sh::cmd("cargo", [subcommand, "--profile", profile.name(), "--target", &host_triple()?]);
     // Naming the target keeps these builds and the flags away from those of the host.
     cargo.current_dir(workspace::root()).env("RUSTFLAGS", "-C target-feature=+crt-static");
-    for name in names {
-        cargo.args(["--bin", &format!("slipway-{name}")]);
-    }
-    sh::in_front(&mut cargo)?;
-    Ok(workspace::target().join(triple).join(profile.name()))
+    Ok(cargo)
+}
+
+fn host_triple() -> Result<String> {
+    let version = sh::output(&mut sh::cmd("rustc", ["--version", "--verbose"]))?;
+    let triple = version.lines().find_map(|line| line.strip_prefix("host: "));
+    triple.map(str::to_owned).context("rustc does not name its host")
 }
 
 /// Makes images, in a store of its own under `target`.
@@ -176,7 +205,12 @@ mod tests {
     #[test]
     fn an_image_keeps_its_name_and_tag_in_a_registry() {
         let image = Image { repository: "slipway/operator".to_owned(), tag: "0123".to_owned() };
-        assert_eq!(image.in_registry("ghcr.io/me/").reference(), "ghcr.io/me/operator:0123");
+        assert_eq!(image.registry(), "docker.io/slipway");
+        let image = image.in_registry("ghcr.io/me/");
+        assert_eq!(
+            (image.reference(), image.registry()),
+            ("ghcr.io/me/operator:0123".to_owned(), "ghcr.io/me".to_owned())
+        );
     }
 
     #[test]

@@ -4,9 +4,11 @@ mod chart;
 mod cluster;
 mod codegen;
 mod images;
+mod install;
 mod progress;
 mod sh;
 mod target;
+mod test;
 mod tools;
 mod workspace;
 
@@ -32,6 +34,8 @@ enum Command {
     Codegen(codegen::Args),
     /// Check the chart: lint, schema, and what it renders
     Chart(chart::Args),
+    /// Run all tests, those on a real cluster included
+    Test(test::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Command::Images(args) => images::cli::run(&args),
         Command::Codegen(args) => codegen::run(&args),
         Command::Chart(args) => chart::run(&args),
+        Command::Test(args) => test::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
