@@ -1,0 +1,144 @@
+//! The pods of a revision, summed up, and what in them counts as a failure.
+
+use jiff::{SignedDuration, Timestamp};
+use slipway_crds::model_deployment::{Failure, FailureReason};
+
+/// How long an image may be out of reach before the rollout gives up: a registry restarts in less.
+pub const PULL_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Failed starts of one pod that are a crash loop: anyone may stumble once.
+const CRASH_LOOP: i32 = 2;
+
+/// The pods of one revision, without those on their way out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Pods.
+    pub pods: i32,
+    /// Those that are ready.
+    pub ready: i32,
+    /// Whether a pod has fetched and verified the artefact.
+    pub verified: bool,
+    /// Failed starts of all containers of all pods.
+    pub failed_starts: i32,
+    /// What is wrong.
+    pub troubles: Vec<Trouble>,
+}
+
+/// Something that is wrong with a pod, or that keeps it from existing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// A container ended with a code after which trying again cannot help: 64 to 67.
+    Exit {
+        /// The code.
+        code: i32,
+        /// The container's own words.
+        words: String,
+    },
+    /// A container failed to start, or ended.
+    FailedStart {
+        /// How often, in this pod.
+        times: i32,
+        /// The container's own words.
+        words: String,
+    },
+    /// An image does not come.
+    Image {
+        /// Whether its name is none, so that it can never come.
+        is_name_invalid: bool,
+        /// Whether the user chose it; otherwise it is one of Slipway's own.
+        is_users: bool,
+        /// The kubelet's words.
+        words: String,
+    },
+    /// No quota or no node has room.
+    NoRoom {
+        /// The words of the scheduler or of the quota.
+        words: String,
+    },
+    /// The artefact's store does not answer: exit code 69.
+    Storage {
+        /// The container's own words.
+        words: String,
+    },
+    /// Anything else that a pod waits for.
+    Waiting {
+        /// The kubelet's words.
+        words: String,
+    },
+}
+
+impl Trouble {
+    /// What to tell a person.
+    pub fn words(&self) -> &str {
+        match self {
+            Trouble::Exit { words, .. }
+            | Trouble::FailedStart { words, .. }
+            | Trouble::Image { words, .. }
+            | Trouble::NoRoom { words }
+            | Trouble::Storage { words }
+            | Trouble::Waiting { words } => words,
+        }
+    }
+}
+
+impl Health {
+    /// The first image that cannot be pulled.
+    pub fn pull_trouble(&self) -> Option<&Trouble> {
+        self.troubles.iter().find(|trouble| matches!(trouble, Trouble::Image { .. }))
+    }
+}
+
+/// Whether the candidate has failed for certain, so that waiting for the deadline would only waste time.
+/// `pull_fails_since`: since when an image cannot be pulled.
+pub fn definite_failure(health: &Health, pull_fails_since: Option<Timestamp>, now: Timestamp) -> Option<Failure> {
+    let impatient = pull_fails_since.is_some_and(|since| now >= since + PULL_PATIENCE);
+    health.troubles.iter().find_map(|trouble| {
+        let reason = match trouble {
+            Trouble::Exit { code, .. } => of_exit_code(*code),
+            Trouble::FailedStart { times, .. } if *times >= CRASH_LOOP => FailureReason::CrashLoop,
+            Trouble::Image { is_name_invalid, is_users, .. } if *is_name_invalid || impatient => of_image(*is_users),
+            Trouble::FailedStart { .. }
+            | Trouble::Image { .. }
+            | Trouble::NoRoom { .. }
+            | Trouble::Storage { .. }
+            | Trouble::Waiting { .. } => return None,
+        };
+        Some(Failure { reason, message: trouble.words().to_owned(), at: now })
+    })
+}
+
+/// Why a candidate that had until now to get ready did not: never for a reason that would be unfair to it.
+pub fn deadline_failure(health: &Health, replicas: i32, waited: SignedDuration, now: Timestamp) -> Failure {
+    let seconds = waited.as_secs();
+    let summary = format!("{} of {replicas} pods ready after {seconds} s", health.ready);
+    let (reason, words) = match health.troubles.first() {
+        None if health.pods == 0 => (FailureReason::Infrastructure, Some("no pod was created")),
+        None => (FailureReason::ReadinessProbe, None),
+        Some(trouble) => (of_trouble(trouble), Some(trouble.words())),
+    };
+    let message = words.map_or(summary.clone(), |words| format!("{summary}: {words}"));
+    Failure { reason, message, at: now }
+}
+
+fn of_trouble(trouble: &Trouble) -> FailureReason {
+    match trouble {
+        Trouble::Exit { code, .. } => of_exit_code(*code),
+        Trouble::Image { is_users, .. } => of_image(*is_users),
+        Trouble::NoRoom { .. } | Trouble::Storage { .. } => FailureReason::Infrastructure,
+        Trouble::FailedStart { .. } | Trouble::Waiting { .. } => FailureReason::ReadinessProbe,
+    }
+}
+
+/// An image that the user did not choose says nothing against the user's model.
+fn of_image(is_users: bool) -> FailureReason {
+    if is_users { FailureReason::ImagePull } else { FailureReason::Infrastructure }
+}
+
+fn of_exit_code(code: i32) -> FailureReason {
+    match code {
+        64 => FailureReason::InvalidSpec,
+        66 => FailureReason::ArtefactNotFound,
+        67 => FailureReason::InputsIncompatible,
+        _ => FailureReason::ArtefactInvalid,
+    }
+}

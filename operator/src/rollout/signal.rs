@@ -1,0 +1,181 @@
+//! What was observed, reduced to the one thing that matters in the present phase.
+
+use jiff::Timestamp;
+use slipway_crds::model_deployment::{Active, Attempt, Bake, Failure, FailureReason, Phase, Refusal, Revision};
+
+use super::health::{deadline_failure, definite_failure};
+use super::{Inputs, State};
+
+/// What matters now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signal {
+    /// Nothing.
+    Quiet,
+    /// The spec asks for a revision that neither serves nor is being tried.
+    Target(Revision),
+    /// The spec asks for the stable revision.
+    Reverted,
+    /// The spec asks for a revision that was refused before.
+    Condemned(Revision, Failure),
+    /// The spec asks to hold.
+    Pause,
+    /// The spec no longer asks to hold.
+    Resume,
+    /// The artefact was fetched and verified.
+    Verified,
+    /// The candidate may have the traffic.
+    Ready {
+        /// Failed starts of its containers so far.
+        failed_starts: i32,
+    },
+    /// The candidate has proven itself.
+    Baked,
+    /// The candidate failed.
+    Failed(Failure),
+    /// The stable revision has the traffic and answers.
+    StableServes,
+    /// The stable revision does not answer in time, or there is none.
+    Expired,
+}
+
+/// The one signal of this look. A pause comes before a new target, a new target before the fate of the old one, but a
+/// candidate that has failed for certain is taken back even from a pause.
+pub fn perceive(state: &State, inputs: &Inputs<'_>, now: Timestamp) -> Signal {
+    match &state.phase {
+        Phase::Idle => target(state, inputs, None),
+        Phase::Verifying(attempt) => perceive_attempt(state, attempt, inputs, now, false),
+        Phase::Progressing(attempt) => perceive_attempt(state, attempt, inputs, now, true),
+        Phase::Baking(bake) => perceive_bake(state, bake, inputs, now),
+        Phase::Held(held) => {
+            let failure = match &held.resume {
+                Active::Verifying(attempt) | Active::Progressing(attempt) => attempt_failure(attempt, inputs, now),
+                Active::Baking(bake) => regression(bake, inputs, now),
+            };
+            match failure {
+                Some(failure) => Signal::Failed(failure),
+                None if inputs.settings.paused => Signal::Quiet,
+                None => Signal::Resume,
+            }
+        }
+        Phase::RollingBack(rollback) => {
+            let serves = state.stable_name().is_some_and(|name| inputs.is_serving(name) && inputs.routed == Some(name));
+            match target(state, inputs, Some(&rollback.failed)) {
+                Signal::Target(target) => Signal::Target(target),
+                _ if serves => Signal::StableServes,
+                _ if state.stable.is_none() || now >= rollback.deadline => Signal::Expired,
+                _ => Signal::Quiet,
+            }
+        }
+        Phase::RolledBack(refusal) | Phase::Stalled(refusal) => perceive_refusal(state, refusal, inputs, now),
+    }
+}
+
+/// What the spec asks for, seen from a state in which `tried` is being tried or was refused.
+fn target(state: &State, inputs: &Inputs<'_>, tried: Option<&Revision>) -> Signal {
+    let Some(target) = inputs.target else { return Signal::Quiet };
+    if tried.is_some_and(|tried| is_same(tried, target)) {
+        return Signal::Quiet;
+    }
+    if state.stable_name() == Some(target.revision.as_str()) {
+        return if tried.is_some() { Signal::Reverted } else { Signal::Quiet };
+    }
+    match state.denial(target) {
+        Some(denial) => Signal::Condemned(target.clone(), denial.failure.clone()),
+        None if inputs.settings.paused => Signal::Quiet,
+        None => Signal::Target(target.clone()),
+    }
+}
+
+fn is_same(one: &Revision, other: &Revision) -> bool {
+    one.revision == other.revision && one.template_hash == other.template_hash
+}
+
+fn perceive_attempt(
+    state: &State,
+    attempt: &Attempt,
+    inputs: &Inputs<'_>,
+    now: Timestamp,
+    is_verified: bool,
+) -> Signal {
+    if inputs.settings.paused {
+        return attempt_failure(attempt, inputs, now).map_or(Signal::Pause, Signal::Failed);
+    }
+    match target(state, inputs, Some(&attempt.candidate)) {
+        Signal::Quiet => {}
+        changed => return changed,
+    }
+    if let Some(failure) = attempt_failure(attempt, inputs, now) {
+        return Signal::Failed(failure);
+    }
+    let health = inputs.health_of(&attempt.candidate.revision);
+    let has_traffic_to_protect = state.stable_name().is_some_and(|name| inputs.is_serving(name));
+    let is_ready = if has_traffic_to_protect {
+        attempt.ready_since.is_some_and(|since| now >= since + inputs.settings.min_ready)
+    } else {
+        health.ready > 0
+    };
+    if health.verified && !is_verified {
+        Signal::Verified
+    } else if is_ready {
+        Signal::Ready { failed_starts: health.failed_starts }
+    } else if now >= attempt.deadline {
+        let waited = attempt.deadline.duration_since(attempt.started_at);
+        Signal::Failed(deadline_failure(&health, inputs.replicas, waited, now))
+    } else {
+        Signal::Quiet
+    }
+}
+
+fn attempt_failure(attempt: &Attempt, inputs: &Inputs<'_>, now: Timestamp) -> Option<Failure> {
+    definite_failure(&inputs.health_of(&attempt.candidate.revision), attempt.pull_fails_since, now)
+}
+
+fn perceive_bake(state: &State, bake: &Bake, inputs: &Inputs<'_>, now: Timestamp) -> Signal {
+    if inputs.settings.paused {
+        return regression(bake, inputs, now).map_or(Signal::Pause, Signal::Failed);
+    }
+    match target(state, inputs, Some(&bake.candidate)) {
+        Signal::Quiet => {}
+        changed => return changed,
+    }
+    if let Some(failure) = regression(bake, inputs, now) {
+        return Signal::Failed(failure);
+    }
+    let health = inputs.health_of(&bake.candidate.revision);
+    let has_traffic = inputs.routed == Some(bake.candidate.revision.as_str());
+    if now >= bake.until && has_traffic && health.ready >= inputs.replicas {
+        Signal::Baked
+    } else if now >= bake.deadline {
+        Signal::Failed(deadline_failure(&health, inputs.replicas, bake.deadline.duration_since(bake.since), now))
+    } else {
+        Signal::Quiet
+    }
+}
+
+/// Whether the candidate got worse after it got the traffic.
+fn regression(bake: &Bake, inputs: &Inputs<'_>, now: Timestamp) -> Option<Failure> {
+    let health = inputs.health_of(&bake.candidate.revision);
+    let words = health.troubles.first().map(|trouble| format!(": {}", trouble.words())).unwrap_or_default();
+    let unready = bake.unready_since.filter(|since| now >= *since + inputs.settings.min_ready);
+    let message = if health.failed_starts > bake.failed_starts {
+        format!("a server ended after it got traffic{words}")
+    } else if unready.is_some() {
+        format!("no pod has been ready for {} s{words}", inputs.settings.min_ready.as_secs())
+    } else {
+        return None;
+    };
+    Some(Failure { reason: FailureReason::PostRolloutRegression, message, at: now })
+}
+
+fn perceive_refusal(state: &State, refusal: &Refusal, inputs: &Inputs<'_>, now: Timestamp) -> Signal {
+    let is_tried_again = inputs.target.is_some_and(|target| {
+        is_same(target, &refusal.failed)
+            && state.denial(target).is_none()
+            && !inputs.settings.paused
+            && refusal.retry_at.is_none_or(|at| now >= at)
+    });
+    if is_tried_again {
+        return inputs.target.cloned().map_or(Signal::Quiet, Signal::Target);
+    }
+    target(state, inputs, Some(&refusal.failed))
+}
