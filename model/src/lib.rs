@@ -5,14 +5,17 @@
 //! touches the network, and nothing in an artefact is ever executed.
 
 pub mod artefact;
+pub mod checks;
 pub mod digest;
 pub mod distribution;
 pub mod encoder;
 pub mod estimator;
+pub mod examine;
 pub mod manifest;
 pub mod metrics;
 mod predictor;
 pub mod schema;
+pub mod test_rows;
 pub mod value;
 
 pub use artefact::{Artefact, ArtefactError};
@@ -20,6 +23,7 @@ pub use digest::Digest;
 pub use distribution::Distribution;
 pub use encoder::{Encoder, FieldEncoding, Scale};
 pub use estimator::{Estimator, Linear, Link, Tree, TreeNode};
+pub use examine::{ExamineError, Examined, examine};
 pub use manifest::{Distributions, FileEntry, Golden, GoldenRow, Input, Lineage, Manifest};
 pub use predictor::{Learned, Model, ModelError, Prediction};
 pub use schema::{Field, Output, Range};

@@ -93,11 +93,25 @@ impl Judgement {
     }
 }
 
+/// The model that serves now and the new one, on the same test rows: those that both can read.
+#[derive(Clone, Copy, Debug)]
+pub struct Comparison<'a> {
+    /// The model that serves now.
+    pub champion: &'a Metrics,
+    /// The new one.
+    pub challenger: &'a Metrics,
+}
+
 /// Judges every gate; `checks` were evaluated on the model itself. A gate on a metric that is not there fails.
 ///
-/// `champion` holds the champion's metrics on the same test rows, `None` where there is no champion.
-pub fn judge(metrics: &Metrics, champion: Option<&Metrics>, gates: &[Gate], checks: Vec<CheckResult>) -> Judgement {
-    let gates: Vec<_> = gates.iter().map(|gate| judge_gate(gate, metrics, champion)).collect();
+/// `metrics` are those of all test rows; relative gates go by `comparison`, `None` where there is no champion.
+pub fn judge(
+    metrics: &Metrics,
+    comparison: Option<Comparison<'_>>,
+    gates: &[Gate],
+    checks: Vec<CheckResult>,
+) -> Judgement {
+    let gates: Vec<_> = gates.iter().map(|gate| judge_gate(gate, metrics, comparison)).collect();
     let failed = gates
         .iter()
         .map(|gate| gate.outcome)
@@ -106,8 +120,9 @@ pub fn judge(metrics: &Metrics, champion: Option<&Metrics>, gates: &[Gate], chec
     Judgement { verdict: if failed { Verdict::Refused } else { Verdict::Passed }, gates, checks }
 }
 
-/// One bound of a gate, or a missing champion, which bounds nothing.
+/// One bound of a gate, on the value it is about.
 struct Bound {
+    observed: f64,
     value: f64,
     is_lower: bool,
     outcome_beyond: Outcome,
@@ -115,17 +130,17 @@ struct Bound {
 }
 
 impl Bound {
-    fn holds(&self, observed: f64) -> bool {
-        if self.is_lower { observed >= self.value } else { observed <= self.value }
+    fn holds(&self) -> bool {
+        if self.is_lower { self.observed >= self.value } else { self.observed <= self.value }
     }
 }
 
-fn judge_gate(gate: &Gate, metrics: &Metrics, champion: Option<&Metrics>) -> GateResult {
+fn judge_gate(gate: &Gate, metrics: &Metrics, comparison: Option<Comparison<'_>>) -> GateResult {
     let name = &gate.metric;
     let result = |outcome, observed, bound: Option<&Bound>, message| GateResult {
         metric: name.clone(),
         outcome,
-        observed,
+        observed: bound.map(|bound| bound.observed).or(observed),
         bound: bound.map(|bound| bound.value),
         champion: bound.and_then(|bound| bound.champion),
         message,
@@ -133,42 +148,48 @@ fn judge_gate(gate: &Gate, metrics: &Metrics, champion: Option<&Metrics>) -> Gat
     let Some(observed) = metrics.get(name).copied().filter(|value| !value.is_nan()) else {
         return result(Outcome::Failed, None, None, missing(name, metrics));
     };
-    if gate.champion.is_some() && champion.is_some_and(|metrics| !metrics.contains_key(name)) {
+    if gate.champion.is_some()
+        && comparison.is_some_and(|both| !both.champion.contains_key(name) || !both.challenger.contains_key(name))
+    {
         let message =
             format!("{name} of the champion is undefined on these test rows, so nothing can be compared with it");
         return result(Outcome::Failed, Some(observed), None, message);
     }
-    let bounds = bounds(gate, champion);
-    match bounds.iter().find(|bound| !bound.holds(observed)) {
-        Some(bound) => result(bound.outcome_beyond, Some(observed), Some(bound), beyond(name, observed, bound)),
-        None => {
-            let message = match (bounds.last(), &gate.champion, champion) {
-                (None, Some(_), None) => {
-                    format!("{name} is {}; NoChampion: there is no model to compare with", Short(observed))
-                }
-                (Some(bound), ..) => {
-                    let side = if bound.is_lower { "not below" } else { "not above" };
-                    format!("{name} is {}, {side} {}", Short(observed), Short(bound.value))
-                }
-                (None, ..) => format!("{name} is {}", Short(observed)),
-            };
-            result(Outcome::Passed, Some(observed), bounds.first(), message)
-        }
+    let bounds = bounds(gate, observed, comparison);
+    if let Some(bound) = bounds.iter().find(|bound| !bound.holds()) {
+        return result(bound.outcome_beyond, Some(observed), Some(bound), beyond(name, bound));
     }
+    let message = match (bounds.last(), &gate.champion, comparison) {
+        (None, Some(_), None) => {
+            format!("{name} is {}; NoChampion: there is no model to compare with", Short(observed))
+        }
+        (Some(bound), ..) => {
+            let side = if bound.is_lower { "not below" } else { "not above" };
+            format!("{name} is {}, {side} {}", Short(bound.observed), Short(bound.value))
+        }
+        (None, ..) => format!("{name} is {}", Short(observed)),
+    };
+    result(Outcome::Passed, Some(observed), bounds.first(), message)
 }
 
 /// The bounds in the order in which they decide: refusals before warnings.
-fn bounds(gate: &Gate, champion: Option<&Metrics>) -> Vec<Bound> {
+fn bounds(gate: &Gate, observed: f64, comparison: Option<Comparison<'_>>) -> Vec<Bound> {
     let bound = |value: Option<f64>, is_lower, outcome_beyond| {
-        value.map(|value| Bound { value, is_lower, outcome_beyond, champion: None })
+        value.map(|value| Bound { observed, value, is_lower, outcome_beyond, champion: None })
     };
-    let relative =
-        gate.champion.as_ref().zip(champion.and_then(|metrics| metrics.get(&gate.metric))).map(|(relative, &value)| {
-            // A metric that Slipway does not know is taken as better when higher.
-            let higher = Metric::parse(&gate.metric).is_none_or(Metric::higher_is_better);
-            let slack = if higher { -relative.worse_by_at_most } else { relative.worse_by_at_most };
-            Bound { value: value + slack, is_lower: higher, outcome_beyond: Outcome::Failed, champion: Some(value) }
-        });
+    let relative = gate.champion.as_ref().zip(comparison).and_then(|(relative, both)| {
+        let champion = *both.champion.get(&gate.metric)?;
+        // A metric that Slipway does not know is taken as better when higher.
+        let higher = Metric::parse(&gate.metric).is_none_or(Metric::higher_is_better);
+        let slack = if higher { -relative.worse_by_at_most } else { relative.worse_by_at_most };
+        Some(Bound {
+            observed: *both.challenger.get(&gate.metric)?,
+            value: champion + slack,
+            is_lower: higher,
+            outcome_beyond: Outcome::Failed,
+            champion: Some(champion),
+        })
+    });
     [
         bound(gate.at_least, true, Outcome::Failed),
         bound(gate.at_most, false, Outcome::Failed),
@@ -181,9 +202,9 @@ fn bounds(gate: &Gate, champion: Option<&Metrics>) -> Vec<Bound> {
     .collect()
 }
 
-fn beyond(name: &str, observed: f64, bound: &Bound) -> String {
+fn beyond(name: &str, bound: &Bound) -> String {
     let side = if bound.is_lower { "below" } else { "above" };
-    let (observed, limit) = (Short(observed), Short(bound.value));
+    let (observed, limit) = (Short(bound.observed), Short(bound.value));
     match bound.champion {
         Some(champion) => {
             format!("{name} is {observed}, {side} {limit}, the bound set by the champion's {}", Short(champion))
@@ -288,9 +309,22 @@ mod tests {
                 champion: Some(RelativeGate { worse_by_at_most: 0.005 }),
                 ..Gate::default()
             };
-            let judgement = judge(&metrics(&[(metric, observed)]), Some(&champion), &[gate], vec![]);
+            let challenger = metrics(&[(metric, observed)]);
+            let both = Comparison { champion: &champion, challenger: &challenger };
+            let judgement = judge(&challenger, Some(both), &[gate], vec![]);
             assert_eq!(judgement.gates[0].outcome, outcome, "{metric} {observed}");
         }
+    }
+
+    #[test]
+    fn a_relative_gate_compares_on_the_rows_that_both_models_can_read() {
+        let gate = gate("{metric: r2, atLeast: 0.8, champion: {worseByAtMost: 0}}");
+        let both = Comparison { champion: &metrics(&[("r2", 0.95)]), challenger: &metrics(&[("r2", 0.96)]) };
+        let judgement = judge(&metrics(&[("r2", 0.9)]), Some(both), std::slice::from_ref(&gate), vec![]);
+        assert_eq!(judgement.verdict, Verdict::Passed, "{judgement:?}");
+        let nothing_read = Comparison { champion: &Metrics::new(), challenger: &Metrics::new() };
+        let judgement = judge(&metrics(&[("r2", 0.9)]), Some(nothing_read), &[gate], vec![]);
+        assert_eq!(judgement.verdict, Verdict::Refused, "{judgement:?}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub mod schema;
 
 pub use check::{Check, Direction, MonotonicCheck, RangeCheck};
 pub use gate::{Gate, RelativeGate, Requirement};
-pub use judge::{CheckResult, GateResult, Judgement, Outcome, Verdict};
+pub use judge::{CheckResult, Comparison, GateResult, Judgement, Outcome, Verdict};
 pub use metric::{Metric, Metrics};
 pub use parameters::{Criterion, Grid, IntOrNone, ParameterError, Parameters};
 pub use report::{DataIdentity, Report, RowCounts, SearchPoint, SearchReport, Summary, TrainingNotes};

@@ -74,6 +74,11 @@ pub fn compute(metric: Metric, output: &Output, scored: Scored<'_>) -> Result<f6
     if value.is_finite() { Ok(value) } else { Err("it is not a finite number on these rows".to_owned()) }
 }
 
+/// Whether a metric is computed from probabilities, not from classes.
+pub const fn needs_probabilities(metric: Metric) -> bool {
+    matches!(metric, Metric::RocAuc | Metric::AveragePrecision | Metric::LogLoss | Metric::Brier)
+}
+
 /// A sum that does not lose small terms (Neumaier 1974).
 fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
     let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
