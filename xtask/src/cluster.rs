@@ -90,6 +90,9 @@ impl Cluster {
             config::write(&cluster, &folder)?;
             node.start(&plan, &cluster.tools.node)?;
             cluster.await_ready(&node, START_TIMEOUT)
+        })
+        .with_context(|| {
+            format!("the cluster does not start; `cargo xtask cluster down --name {name}` clears it away")
         })?;
         Ok(cluster)
     }
@@ -185,7 +188,14 @@ impl Cluster {
             self.load_image(&self.tools.pause_archive)?;
         }
         sh::output_with_input(
-            self.kubectl_command().args(["apply", "--server-side", "--force-conflicts", "--filename", "-"]),
+            self.kubectl_command().args([
+                "apply",
+                "--server-side",
+                "--force-conflicts",
+                "--validate=false",
+                "--filename",
+                "-",
+            ]),
             config::MANIFESTS,
         )?;
         node.await_services(deadline, |_| true)?;

@@ -54,3 +54,11 @@ pub fn elapsed(time: Duration) -> String {
         seconds => format!("{} min {} s", seconds / 60, seconds % 60),
     }
 }
+
+/// Writes to stdout. That nobody reads on, as after `| head`, is no error.
+pub fn print(text: &str) -> std::io::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,11 +1,13 @@
 //! `cargo xtask cluster …`
 
+use std::fmt::Write;
 use std::fs;
 
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 
 use super::{Cluster, folder, status};
+use crate::progress::print;
 use crate::sh;
 
 /// The arguments of `cargo xtask cluster`.
@@ -49,43 +51,38 @@ enum Format {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<()> {
     let name = &args.name;
-    match &args.action {
-        Action::Up => {
-            let cluster = Cluster::up(name)?;
-            print(&cluster);
-            println!("\nTry:\n  export KUBECONFIG={}\n  kubectl get nodes", cluster.kubeconfig.display());
-            if sh::find("kubectl").is_none() {
-                println!("kubectl is at {}", cluster.tools.kubectl.display());
-            }
-            Ok(())
-        }
+    let said = match &args.action {
+        Action::Up => after_up(&Cluster::up(name)?)?,
         Action::Down => {
             Cluster::down(name)?;
-            println!("The cluster {name} is gone.");
-            Ok(())
+            format!("The cluster {name} is gone.\n")
         }
-        Action::Status { output: Format::Json } => {
-            let cluster = Cluster::find(name)?;
-            match cluster {
-                Some(cluster) => println!("{}", serde_json::to_string_pretty(&cluster)?),
-                None => println!("{}", serde_json::json!({"name": name, "running": false})),
+        Action::Status { output } => match (output, Cluster::find(name)?) {
+            (Format::Text, Some(cluster)) => describe(&cluster)?,
+            (Format::Text, None) => {
+                format!("There is no cluster {name}. `cargo xtask cluster up --name {name}` starts one.\n")
             }
-            Ok(())
-        }
-        Action::Status { output: Format::Text } => {
-            match Cluster::find(name)? {
-                Some(cluster) => print(&cluster),
-                None => println!("There is no cluster {name}. `cargo xtask cluster up --name {name}` starts one."),
-            }
-            Ok(())
-        }
-        Action::Logs { component, follow } => logs(name, component.as_deref(), *follow),
-    }
+            (Format::Json, Some(cluster)) => serde_json::to_string_pretty(&cluster)? + "\n",
+            (Format::Json, None) => format!("{}\n", serde_json::json!({"name": name, "running": false})),
+        },
+        Action::Logs { component, follow } => return logs(name, component.as_deref(), *follow),
+    };
+    Ok(print(&said)?)
 }
 
-fn print(cluster: &Cluster) {
+fn after_up(cluster: &Cluster) -> Result<String> {
+    let mut text = describe(cluster)?;
+    writeln!(text, "\nTry:\n  export KUBECONFIG={}\n  kubectl get nodes", cluster.kubeconfig.display())?;
+    if sh::find("kubectl").is_none() {
+        writeln!(text, "kubectl is at {}", cluster.tools.kubectl.display())?;
+    }
+    Ok(text)
+}
+
+fn describe(cluster: &Cluster) -> Result<String> {
+    let mut text = String::new();
     let state = if cluster.running { "runs" } else { "does not run: `cargo xtask cluster up` starts it" };
-    println!("The cluster {} {state}.\n", cluster.name);
+    writeln!(text, "The cluster {} {state}.\n", cluster.name)?;
     for (what, value) in [
         ("kubeconfig", cluster.kubeconfig.display().to_string()),
         ("node", cluster.node_ip.clone()),
@@ -95,22 +92,23 @@ fn print(cluster: &Cluster) {
         ("  secret key", "in `cargo xtask cluster status --output json`".to_owned()),
         ("  files", cluster.s3.data_dir.display().to_string()),
     ] {
-        println!("  {what:<14} {value}");
+        writeln!(text, "  {what:<14} {value}")?;
     }
-    let Some(status) = status(&cluster.name) else { return };
-    println!("\n  {:<24} {:<9} {:>8}  SINCE", "COMPONENT", "STATE", "RESTARTS");
+    let Some(status) = status(&cluster.name) else { return Ok(text) };
+    writeln!(text, "\n  {:<24} {:<9} {:>8}  SINCE (UTC)", "COMPONENT", "STATE", "RESTARTS")?;
     for service in status.services {
         let state = match (service.running, service.ready) {
             (true, true) => "ready",
             (true, false) => "starting",
-            (false, _) => "ended",
+            (false, _) => "waiting",
         };
         // The fraction of a second is nobody's business.
         let since = service.since.split('.').next().unwrap_or_default().replace('T', " ");
         let last =
             if service.last_exit.is_empty() { String::new() } else { format!("  (before: {})", service.last_exit) };
-        println!("  {:<24} {state:<9} {:>8}  {since} UTC{last}", service.name, service.restarts);
+        writeln!(text, "  {:<24} {state:<9} {:>8}  {since}{last}", service.name, service.restarts)?;
     }
+    Ok(text)
 }
 
 fn logs(name: &str, component: Option<&str>, follow: bool) -> Result<()> {
@@ -128,6 +126,5 @@ fn logs(name: &str, component: Option<&str>, follow: bool) -> Result<()> {
     if follow {
         return sh::in_front(sh::cmd("tail", ["--lines=100", "--follow=name"]).arg(file));
     }
-    print!("{}", String::from_utf8_lossy(&fs::read(file)?));
-    Ok(())
+    Ok(print(&String::from_utf8_lossy(&fs::read(file)?))?)
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 
 use super::{Builder, NAMES, Profile, build};
+use crate::progress::print;
 use crate::{target, tools};
 
 /// The arguments of `cargo xtask images`.
@@ -31,8 +32,6 @@ pub fn run(args: &Args) -> Result<()> {
     if args.load.is_some() || args.target.names_one() {
         images = args.target.target(args.load.as_deref().unwrap_or("slipway"))?.deliver(&builder, &images)?;
     }
-    for image in images {
-        println!("{}", image.reference());
-    }
-    Ok(())
+    let names: String = images.iter().map(|image| image.reference() + "\n").collect();
+    Ok(print(&names)?)
 }
