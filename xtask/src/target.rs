@@ -1,6 +1,5 @@
 //! The cluster that a command works on: our own, or one that exists.
 
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -12,6 +11,7 @@ use crate::{sh, tools};
 
 /// The options with which the user says which cluster to work on.
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub struct Args {
     /// Use a cluster that exists: a context of your kubeconfig
     #[arg(long)]
@@ -73,9 +73,22 @@ impl Target {
         }
     }
 
-    /// Runs kubectl and returns what it printed.
-    pub fn kubectl<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<String> {
-        sh::output(self.kubectl_command().args(args))
+    /// What the cluster is called.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Local(cluster) => &cluster.name,
+            Self::Context { name, .. } => name,
+        }
+    }
+
+    /// `kubectl` for this cluster as a person types it.
+    pub fn shown_kubectl(&self) -> String {
+        match self {
+            Self::Local(cluster) => {
+                format!("{} --kubeconfig {}", cluster.tools.kubectl.display(), cluster.kubeconfig.display())
+            }
+            Self::Context { name, .. } => format!("kubectl --context {name}"),
+        }
     }
 
     /// Brings images to where the cluster's nodes find them. Returns them under the names to use in pods.
