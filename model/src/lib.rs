@@ -25,6 +25,6 @@ pub use encoder::{Encoder, FieldEncoding, Scale};
 pub use estimator::{Estimator, Linear, Link, Tree, TreeNode};
 pub use examine::{ExamineError, Examined, examine};
 pub use manifest::{Distributions, FileEntry, Golden, GoldenRow, Input, Lineage, Manifest};
-pub use predictor::{Learned, Model, ModelError, Prediction};
+pub use predictor::{Learned, Model, ModelError, Prediction, most_probable};
 pub use schema::{Field, Output, Range};
 pub use value::{FieldError, Value};

@@ -117,7 +117,7 @@ impl Model {
 }
 
 /// Place of the largest probability, the first of equals.
-fn most_probable(probabilities: &[f64]) -> usize {
+pub fn most_probable(probabilities: &[f64]) -> usize {
     let mut best = 0;
     for (class, probability) in probabilities.iter().enumerate() {
         if *probability > probabilities[best] {
