@@ -8,6 +8,7 @@ pub mod cli;
 
 mod cgroups;
 mod config;
+mod machine;
 mod network;
 mod node;
 
@@ -72,6 +73,11 @@ struct Record {
 }
 
 impl Cluster {
+    /// What keeps this machine from running a node, if anything does.
+    pub fn impossible() -> Option<&'static str> {
+        machine::obstacle()
+    }
+
     /// Brings the cluster up, or finds it running; returns when pods can run.
     pub fn up(name: &str) -> Result<Self> {
         check_machine(name)?;
@@ -253,18 +259,15 @@ fn lock(name: &str) -> Result<fs::File> {
 
 /// Says what keeps this machine from running a node, if anything does.
 fn check_machine(name: &str) -> Result<()> {
+    if let Some(reason) = Cluster::impossible() {
+        bail!("{reason}; `--context NAME` uses a cluster that exists");
+    }
     let fits = name.len() <= 30
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         && !name.ends_with('-');
     if !fits {
         bail!("{name:?} cannot name a cluster: up to 30 lower-case letters, digits and dashes, such as slipway-test");
-    }
-    if !cfg!(target_os = "linux") {
-        bail!("a node runs on Linux only; `--context NAME` uses a cluster that exists");
-    }
-    if sh::output(&mut sh::cmd("id", ["-u"]))? != "0" {
-        bail!("a node needs root (namespaces, mounts, cgroups); `--context NAME` uses a cluster that exists");
     }
     Ok(())
 }

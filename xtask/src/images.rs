@@ -78,12 +78,17 @@ pub fn build(builder: &Builder, names: &[&str], profile: Profile) -> Result<Vec<
 }
 
 /// Compiles static programs and returns the folder they are in.
-fn compile(names: &[&str], profile: Profile) -> Result<PathBuf> {
+pub fn compile(names: &[&str], profile: Profile) -> Result<PathBuf> {
     let mut build = cargo("build", profile)?;
     for name in names {
         build.args(["--package", package(name), "--bin", &format!("slipway-{name}")]);
     }
     sh::in_front(&mut build)?;
+    programs(profile)
+}
+
+/// The folder of compiled programs.
+pub fn programs(profile: Profile) -> Result<PathBuf> {
     Ok(workspace::target().join(host_triple()?).join(profile.name()))
 }
 
@@ -157,7 +162,13 @@ impl Builder {
     pub fn push(&self, image: &Image, to: &Image) -> Result<()> {
         let (from, to) = (Self::local(&image.reference()), to.reference());
         step(&format!("pushing {to}"), || {
-            sh::output(self.buildah().args(["push", "--quiet", &from, &format!("docker://{to}")]))
+            let mut push = self.buildah();
+            push.args(["push", "--quiet"]);
+            if to.starts_with("localhost:") || to.starts_with("127.0.0.1:") {
+                // As Docker does: the registries of kind and k3d speak no TLS.
+                push.arg("--tls-verify=false");
+            }
+            sh::output(push.args([&from, &format!("docker://{to}")]))
         })?;
         Ok(())
     }

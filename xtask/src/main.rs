@@ -3,6 +3,7 @@
 mod chart;
 mod cluster;
 mod codegen;
+mod demo;
 mod images;
 mod install;
 mod progress;
@@ -26,6 +27,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Watch Slipway train, judge, serve, upgrade and take back, on a real cluster
+    Demo(demo::Args),
     /// A real Kubernetes node with object storage on this machine
     Cluster(cluster::cli::Args),
     /// Build the container images, and bring them to a cluster
@@ -40,6 +43,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Cluster(args) => cluster::cli::run(&args),
         Command::Images(args) => images::cli::run(&args),
         Command::Codegen(args) => codegen::run(&args),
@@ -52,5 +56,15 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }

@@ -16,6 +16,18 @@ pub fn root_of(cluster: &str) -> String {
     format!("/cluster-{cluster}")
 }
 
+/// Whether cgroups can be made here.
+pub fn writable() -> bool {
+    let probe = format!("cluster-probe-{}", std::process::id());
+    hierarchies().is_ok_and(|hierarchies| {
+        !hierarchies.is_empty()
+            && hierarchies.iter().all(|hierarchy| {
+                let probe = hierarchy.join(&probe);
+                fs::create_dir(&probe).is_ok() && fs::remove_dir(&probe).is_ok()
+            })
+    })
+}
+
 /// Makes the cgroup in every hierarchy.
 pub fn set_up(cluster: &str) -> Result<()> {
     for hierarchy in hierarchies()? {
