@@ -15,7 +15,6 @@ use anyhow::{Context, Result};
 use crate::cluster::Cluster;
 use crate::images::{NAMES, Profile};
 use crate::install::{self, Images};
-use crate::target::Target;
 use crate::{images, target, workspace};
 use stage::{Stage, Storage};
 use timeline::Timeline;
