@@ -10,48 +10,63 @@ use slipway_spec::{ArtefactRef, Task, TrainingSpec, Verdict};
 pub use crate::pod::PodSettings;
 use crate::schema;
 
-/// Reasons of the conditions of a run. Those of failures stand in `Succeeded` with status False.
+/// Reasons of the conditions of a run.
 pub mod reason {
-    /// Seen, nothing done yet.
-    pub const PENDING: &str = "Pending";
-    /// The Job is there, its pod not yet running.
+    // Succeeded Unknown: the run is under way.
+
+    /// The Job is there or about to be; its pod has not begun.
     pub const STARTING: &str = "Starting";
-    /// `fetch`, `train` or `publish` is running.
-    pub const RUNNING: &str = "Running";
+    /// The data is being fetched.
+    pub const FETCHING: &str = "Fetching";
+    /// The model is being trained.
+    pub const TRAINING: &str = "Training";
+    /// The model is being judged and uploaded.
+    pub const PUBLISHING: &str = "Publishing";
     /// An attempt failed, another is coming.
     pub const RETRYING: &str = "Retrying";
-    /// The Job is done, its report is being read from the store.
+    /// The Job is done, but its report got lost and is being read from the store.
     pub const READING_REPORT: &str = "ReadingReport";
-    /// Trained, judged and published.
+    /// A quota leaves no room. The run waits for room until its deadline.
+    pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
+    /// No node has room. The run waits for room until its deadline.
+    pub const UNSCHEDULABLE: &str = "Unschedulable";
+    /// The Job's name is taken by an object of somebody else, or of a deleted run on its way out.
+    pub const NAME_TAKEN: &str = "NameTaken";
+
+    // Succeeded Unknown while there is hope, then False.
+
+    /// An image cannot be pulled.
+    pub const IMAGE_PULL: &str = "ImagePull";
+    /// A pod cannot be created or started for another reason, such as a policy of the cluster.
+    pub const POD_NOT_STARTED: &str = "PodNotStarted";
+
+    // Succeeded True.
+
+    /// Trained, passed every gate and check, and published.
     pub const GATES_PASSED: &str = "GatesPassed";
+    /// Trained and published; the run has neither gates nor checks.
+    pub const PUBLISHED: &str = "Published";
+
+    // Succeeded False.
+
     /// Trained, but a gate or a check refused the model: exit code 67.
     pub const GATE_FAILED: &str = "GateFailed";
-    /// The spec cannot be trained: exit code 64, or refused by the operator.
+    /// The spec cannot be trained: exit code 64, or refused by the operator or the API server.
     pub const INVALID_SPEC: &str = "InvalidSpec";
-    /// The data is not what the spec says: exit code 65.
+    /// The data, or the training image's output, is not what it must be: exit code 65.
     pub const BAD_DATA: &str = "BadData";
     /// The data does not exist: exit code 66.
     pub const DATA_NOT_FOUND: &str = "DataNotFound";
     /// Object storage could not be reached or refused the credentials, in every attempt: exit code 69.
     pub const STORAGE_UNAVAILABLE: &str = "StorageUnavailable";
-    /// A step used more memory than its limit, in every attempt.
+    /// A step used more memory than its limit, in the last attempt.
     pub const OOM_KILLED: &str = "OOMKilled";
     /// `activeDeadlineSeconds` passed.
     pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
-    /// An image cannot be pulled. While the Job waits for it this is the reason of `Succeeded` Unknown too.
-    pub const IMAGE_PULL: &str = "ImagePull";
-    /// A quota leaves no room for the pod. The run waits, until its deadline, for room.
-    pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
-    /// No node has room for the pod. The run waits, until its deadline, for room.
-    pub const UNSCHEDULABLE: &str = "Unschedulable";
-    /// A pod cannot be created or started for another reason, such as a policy of the cluster.
-    pub const POD_NOT_STARTED: &str = "PodNotStarted";
-    /// A step failed in every attempt; the message is its last line.
+    /// A step failed in every attempt; the message has its last line.
     pub const JOB_FAILED: &str = "JobFailed";
-    /// The run is over, but its report could be read neither from the pod nor from the store.
+    /// The Job is done, but its report can be read neither from the pod nor from the store.
     pub const REPORT_LOST: &str = "ReportLost";
-    /// The namespace or the run is on its way out.
-    pub const TERMINATING: &str = "Terminating";
 }
 
 /// Trains one version of a model on one state of the data, judges it, and publishes it if it is good. Does not change and

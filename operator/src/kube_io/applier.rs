@@ -118,13 +118,21 @@ impl Applier {
 
     /// Deletes exactly this object (by its UID) and, in the background, what it owns. One that is gone is fine.
     pub async fn delete<K: Kind>(&self, live: &K) -> Result<(), IoError> {
-        let name = live.name_any();
         let params = DeleteParams {
             preconditions: Some(Preconditions { uid: live.uid(), resource_version: None }),
             ..DeleteParams::background()
         };
+        self.delete_with::<K>(&live.name_any(), &params).await
+    }
+
+    /// Deletes the object of that name and, in the background, what it owns. One that is gone is fine.
+    pub async fn delete_named<K: Kind>(&self, name: &str) -> Result<(), IoError> {
+        self.delete_with::<K>(name, &DeleteParams::background()).await
+    }
+
+    async fn delete_with<K: Kind>(&self, name: &str, params: &DeleteParams) -> Result<(), IoError> {
         let api = self.api::<K>();
-        match within_deadline(|| format!("delete {} {name}", K::kind(&())), api.delete(&name, &params)).await {
+        match within_deadline(|| format!("delete {} {name}", K::kind(&())), api.delete(name, params)).await {
             Err(error) if error.code() != Some(404) => Err(error),
             _ => Ok(()),
         }
