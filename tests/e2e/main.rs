@@ -2,6 +2,7 @@
 //! cluster. `cargo xtask test` prepares it.
 
 mod admission;
+mod chart;
 mod data;
 mod operator;
 mod road;
