@@ -1,1 +1,26 @@
-//! Placeholder.
+//! Rows to a model: reads CSV, finds out what its columns are, splits, searches, fits, and writes an artefact.
+//!
+//! ```text
+//! reader (file → text by column) → data (types, target, split, missing values) → learner, search → train → output
+//! ```
+//!
+//! Files in, files out: nothing here knows of a network or of Kubernetes. Equal input gives equal bytes, whatever the
+//! number of threads.
+
+mod data;
+mod error;
+mod evidence;
+mod folds;
+mod learner;
+mod output;
+pub mod reader;
+mod rng;
+mod search;
+pub mod spec_file;
+pub mod step;
+mod summary;
+mod train;
+
+pub use error::{DataError, Error};
+pub use summary::summary;
+pub use train::{Progress, Trained, train};

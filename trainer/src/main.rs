@@ -1,2 +1,123 @@
-//! Placeholder.
-fn main() {}
+//! `slipway-trainer`: on a laptop trains and judges what a `run.yaml` says; in a training pod it is the step `train`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use slipway_spec::Verdict;
+use slipway_spec::contract::{Exit, path};
+use slipway_trainer::{spec_file, step, summary, train};
+
+/// Trains a model on a CSV file and judges it.
+///
+/// Exit codes: 0 done, 64 wrong usage or spec, 65 bad data, 66 a file is not there, 67 refused by a gate or check.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    laptop: Option<Laptop>,
+}
+
+/// Training on a laptop.
+#[derive(Debug, Args)]
+struct Laptop {
+    /// What to train: a TrainingRun in YAML, or only its spec.
+    #[arg(long, value_name = "FILE")]
+    run: PathBuf,
+    /// The data: a CSV file.
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// The artefact of the model to compare with.
+    #[arg(long, value_name = "DIR")]
+    champion: Option<PathBuf>,
+    /// Where the artefact and report.json go.
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// How to print the outcome.
+    #[arg(long, value_enum, default_value_t = Style::Text)]
+    report: Style,
+}
+
+/// How the outcome is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Style {
+    /// For people.
+    Text,
+    /// The content of report.json.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The step `train` of a training pod: trains and writes, but judges nothing.
+    Step {
+        /// The run, as JSON.
+        #[arg(long, value_name = "FILE", default_value = path::RUN)]
+        run: PathBuf,
+        /// The folder with the data file.
+        #[arg(long, value_name = "DIR", default_value = path::INPUT)]
+        input: PathBuf,
+        /// Where the artefact goes.
+        #[arg(long, value_name = "DIR", default_value = path::OUTPUT)]
+        output: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(Cli { command: Some(Command::Step { run, input, output }), .. }) => {
+            match step::step(&run, &input, &output, &|line| eprintln!("{line}")) {
+                Ok(_) => Exit::Done,
+                Err(error) => fail(error.exit(), &error.to_string()),
+            }
+        }
+        Ok(Cli { laptop: Some(laptop), .. }) => on_laptop(&laptop),
+        Ok(_) => fail(Exit::Usage, "write --run, --data and --output; --help tells more"),
+        Err(error) => {
+            let usage = error.use_stderr();
+            // Where help cannot be printed, nothing can.
+            let _ = error.print();
+            if usage { Exit::Usage } else { Exit::Done }
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn on_laptop(laptop: &Laptop) -> Exit {
+    let progress = |line: &str| eprintln!("{line}");
+    let run = match spec_file::read(&laptop.run, &laptop.data, &laptop.output) {
+        Ok(run) => run,
+        Err(error) => return fail(error.exit(), &error.to_string()),
+    };
+    let trained = match train(&run, &laptop.data, &laptop.output, &progress) {
+        Ok(trained) => trained,
+        Err(error) => return fail(error.exit(), &error.to_string()),
+    };
+    let data = Some(trained.data.clone());
+    let examined = match slipway_model::examine(&laptop.output, &run, laptop.champion.as_deref(), data) {
+        Ok(examined) => examined,
+        Err(error) => return fail(error.exit(), &error.to_string()),
+    };
+    match laptop.report {
+        Style::Text => print!("{}", summary(&trained, &examined, &laptop.output)),
+        Style::Json => match serde_json::to_string_pretty(&examined.report) {
+            Ok(json) => println!("{json}"),
+            Err(error) => return fail(Exit::Internal, &error.to_string()),
+        },
+    }
+    match examined.report.verdict {
+        Verdict::Passed => Exit::Done,
+        Verdict::Refused => {
+            let failures: Vec<_> = examined.judgement.failures().collect();
+            fail(Exit::Refused, &format!("refused: {}", failures.join("; ")))
+        }
+    }
+}
+
+/// Says why, on the last line.
+fn fail(exit: Exit, why: &str) -> Exit {
+    eprintln!("{why}");
+    exit
+}

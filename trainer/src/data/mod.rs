@@ -1,0 +1,8 @@
+//! From a table of text to typed columns, a target, and a split.
+
+pub(crate) mod dataset;
+mod fill;
+pub(crate) mod infer;
+mod number;
+pub(crate) mod split;
+pub(crate) mod target;

@@ -1,0 +1,163 @@
+//! Learning algorithms behind one interface: [`Learner`].
+
+pub(crate) mod tree;
+
+use slipway_model::metrics::{self, Scored};
+use slipway_model::{Encoder, Estimator, FieldEncoding, Output};
+use slipway_spec::{Encoding, Estimator as Algorithm, Metric, Parameters};
+
+use crate::data::dataset::Dataset;
+
+/// The training rows: decoded features, column by column, and the target. Row numbers of learners are places in here.
+#[derive(Clone, Debug)]
+pub(crate) struct Samples {
+    /// One list a field, one value a row, as [`slipway_model::Field::decode`] gives it.
+    pub(crate) fields: Vec<Vec<f64>>,
+    /// Turns a row into columns, not scaled.
+    pub(crate) encoder: Encoder,
+    pub(crate) target: Target,
+}
+
+/// What is to be predicted of each row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Target {
+    Numbers(Vec<f64>),
+    Classes {
+        /// The class of each row.
+        codes: Vec<u32>,
+        /// Number of classes.
+        count: usize,
+    },
+}
+
+/// A model that was fitted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fitted {
+    pub(crate) encoder: Encoder,
+    pub(crate) estimator: Estimator,
+    /// What a person should know, such as a solver that did not converge.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Why a model cannot be fitted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct FitError(pub(crate) String);
+
+/// A learning algorithm with the training rows it learns from.
+pub(crate) trait Learner: Sync {
+    /// Fits on `rows`.
+    fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError>;
+
+    /// For each of `points`, the score on `validation` of a model fitted on `rows`; `None` where the score is undefined.
+    /// The same as fitting and predicting for each point, for a learner that knows a faster way.
+    fn validate(
+        &self,
+        points: &[Parameters],
+        rows: &[u32],
+        validation: &[u32],
+        scorer: &Scorer,
+    ) -> Result<Vec<Option<f64>>, FitError>;
+}
+
+/// The learner of an algorithm.
+pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Box<dyn Learner + '_> {
+    match algorithm {
+        Algorithm::DecisionTree => Box::new(tree::DecisionTree::new(samples)),
+        Algorithm::LinearRegression | Algorithm::LogisticRegression => todo!(),
+    }
+}
+
+impl Samples {
+    /// The training rows of `dataset`, encoded as `algorithm` wants categories where the spec does not say.
+    pub(crate) fn new(dataset: &Dataset, algorithm: Algorithm) -> Samples {
+        let rows = &dataset.rows.train;
+        let target = &dataset.target;
+        let values = rows.iter().map(|&row| target.values[row as usize]);
+        let target = if target.classes.is_empty() {
+            Target::Numbers(values.collect())
+        } else {
+            Target::Classes { codes: values.map(|class| class as u32).collect(), count: target.classes.len() }
+        };
+        let default = match algorithm {
+            Algorithm::DecisionTree => Encoding::Ordinal,
+            Algorithm::LinearRegression | Algorithm::LogisticRegression => Encoding::OneHot,
+        };
+        let encodings = dataset
+            .features
+            .iter()
+            .map(|feature| FieldEncoding::new(&feature.field, feature.encoding.unwrap_or(default)));
+        Samples {
+            fields: dataset
+                .features
+                .iter()
+                .map(|feature| rows.iter().map(|&row| feature.decoded(row)).collect())
+                .collect(),
+            encoder: Encoder::new(encodings.collect()),
+            target,
+        }
+    }
+
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        match &self.target {
+            Target::Numbers(values) => values.len(),
+            Target::Classes { codes, .. } => codes.len(),
+        }
+    }
+
+    /// Appends the columns of a row, as the served model computes them, to `columns`.
+    pub(crate) fn encode(&self, encoder: &Encoder, row: u32, decoded: &mut Vec<f64>, columns: &mut Vec<f64>) {
+        decoded.clear();
+        decoded.extend(self.fields.iter().map(|field| field[row as usize]));
+        encoder.encode(decoded, columns);
+    }
+
+    /// Predicts rows with a fitted model: one number or one probability a class for each, row after row.
+    pub(crate) fn predict(&self, fitted: &Fitted, rows: &[u32]) -> Vec<f64> {
+        let width = self.target.width();
+        let mut predicted = vec![0.0; rows.len() * width];
+        let (mut decoded, mut columns) = (Vec::new(), Vec::new());
+        for (&row, output) in rows.iter().zip(predicted.chunks_exact_mut(width)) {
+            columns.clear();
+            self.encode(&fitted.encoder, row, &mut decoded, &mut columns);
+            fitted.estimator.predict(&columns, output);
+        }
+        predicted
+    }
+}
+
+impl Target {
+    /// Numbers in one raw prediction.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Target::Numbers(_) => 1,
+            Target::Classes { count, .. } => *count,
+        }
+    }
+}
+
+/// Scores raw predictions by one metric.
+#[derive(Clone, Debug)]
+pub(crate) struct Scorer {
+    pub(crate) metric: Metric,
+    pub(crate) output: Output,
+}
+
+impl Scorer {
+    /// The metric of raw predictions for `rows`; `None` where it is undefined.
+    pub(crate) fn score(&self, target: &Target, rows: &[u32], raw: &[f64]) -> Option<f64> {
+        match target {
+            Target::Numbers(values) => {
+                let truth: Vec<f64> = rows.iter().map(|&row| values[row as usize]).collect();
+                metrics::compute(self.metric, &self.output, Scored::Numbers { truth: &truth, predicted: raw }).ok()
+            }
+            Target::Classes { codes, count } => {
+                let truth: Vec<usize> = rows.iter().map(|&row| codes[row as usize] as usize).collect();
+                let predicted: Vec<usize> = raw.chunks_exact(*count).map(slipway_model::most_probable).collect();
+                let scored = Scored::Classes { truth: &truth, predicted: &predicted, probabilities: Some(raw) };
+                metrics::compute(self.metric, &self.output, scored).ok()
+            }
+        }
+    }
+}

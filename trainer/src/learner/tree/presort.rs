@@ -1,0 +1,71 @@
+//! Columns sorted once, for every tree that is grown on them.
+
+use rayon::prelude::*;
+
+use crate::learner::Samples;
+
+/// The columns that trees split on.
+#[derive(Debug)]
+pub(super) struct Presorted {
+    pub(super) columns: Vec<SortedColumn>,
+}
+
+/// One column, as 32-bit floats.
+#[derive(Debug)]
+pub(super) struct SortedColumn {
+    /// Its different values, ascending. A value's place is its rank.
+    pub(super) ranked: Vec<f32>,
+    /// `rank << 32 | row` of every row, ascending.
+    pub(super) keys: Vec<u64>,
+    /// The value of each row.
+    pub(super) values: Vec<f32>,
+}
+
+/// The row of a key.
+pub(super) fn row(key: u64) -> u32 {
+    key as u32
+}
+
+/// The rank of a key's value.
+pub(super) fn rank(key: u64) -> usize {
+    (key >> 32) as usize
+}
+
+impl Presorted {
+    pub(super) fn new(samples: &Samples) -> Presorted {
+        let width = samples.encoder.width();
+        let mut values: Vec<Vec<f32>> = vec![Vec::with_capacity(samples.rows()); width];
+        let (mut decoded, mut columns) = (Vec::new(), Vec::with_capacity(width));
+        for row in 0..samples.rows() as u32 {
+            columns.clear();
+            samples.encode(&samples.encoder, row, &mut decoded, &mut columns);
+            for (column, value) in values.iter_mut().zip(&columns) {
+                // Beyond the range of 32 bits there is nothing to tell apart; adding 0 makes -0 a 0.
+                column.push((*value as f32).clamp(f32::MIN, f32::MAX) + 0.0);
+            }
+        }
+        Presorted { columns: values.into_par_iter().map(SortedColumn::new).collect() }
+    }
+}
+
+impl SortedColumn {
+    fn new(values: Vec<f32>) -> SortedColumn {
+        // The bits of a float, turned so that they sort as the floats do; the row makes every key different.
+        let mut keys: Vec<u64> = (0..).zip(&values).map(|(row, value)| sortable(*value) << 32 | row).collect();
+        keys.sort_unstable();
+        let mut ranked = Vec::new();
+        for key in &mut keys {
+            let value = values[row(*key) as usize];
+            if ranked.last() != Some(&value) {
+                ranked.push(value);
+            }
+            *key = (ranked.len() as u64 - 1) << 32 | u64::from(row(*key));
+        }
+        SortedColumn { ranked, keys, values }
+    }
+}
+
+fn sortable(value: f32) -> u64 {
+    let bits = value.to_bits();
+    u64::from(if bits >> 31 == 1 { !bits } else { bits | 1 << 31 })
+}

@@ -1,0 +1,168 @@
+//! The files a run leaves behind.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+use slipway_model::manifest::FORMAT_VERSION;
+use slipway_model::test_rows::{Answers, MAX_TEST_BYTES};
+use slipway_model::{Artefact, Input, Lineage, Manifest, Model, artefact};
+use slipway_spec::contract::file;
+use slipway_spec::{Builtin, Metrics, Run, Split};
+
+use crate::data::dataset::Dataset;
+use crate::error::Error;
+use crate::evidence::{Evidence, MAX_DISTRIBUTIONS};
+use crate::train::{Clock, Trained};
+
+/// What was learned, to be written.
+pub(crate) struct Learnt<'a> {
+    pub(crate) run: &'a Run,
+    pub(crate) builtin: &'a Builtin,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) model: &'a Model,
+    pub(crate) evidence: Evidence,
+    pub(crate) metrics: Metrics,
+}
+
+impl Learnt<'_> {
+    /// Writes everything into `dir` and reads the artefact back, golden rows included. `training.json` comes last.
+    pub(crate) fn write(self, dir: &Path, mut trained: Trained, mut clock: Clock) -> Result<Trained, Error> {
+        fs::create_dir_all(dir).map_err(|error| Error::io(dir, error))?;
+        let warnings = &mut trained.notes.warnings;
+        if self.dataset.features.len() > MAX_DISTRIBUTIONS {
+            warnings.push(format!("distributions are kept of the first {MAX_DISTRIBUTIONS} features only"));
+        }
+        let (test, cut) = self.test_rows(MAX_TEST_BYTES as usize);
+        warnings.extend(cut);
+        artefact::write_file(&dir.join(file::TEST), &test)?;
+        write_json(&dir.join(file::METRICS), &self.metrics)?;
+        let model = self.model;
+        let mut manifest = self.manifest(&trained);
+        artefact::write(dir, &mut manifest, model, &[])?;
+        Artefact::load(dir, None)?;
+        clock.lap("write");
+        trained.notes.timings = clock.timings();
+        write_json(&dir.join(file::TRAINING), &trained.notes)?;
+        Ok(trained)
+    }
+
+    fn manifest(self, trained: &Trained) -> Manifest {
+        let seed = match &self.builtin.split {
+            Split::Random(random) => Some(random.seed),
+            Split::Column(_) | Split::Time(_) => None,
+        };
+        Manifest {
+            format_version: FORMAT_VERSION,
+            model_name: self.run.spec.model_name.clone(),
+            version: self.run.uid.clone(),
+            input: Input::Row { fields: self.dataset.fields() },
+            output: self.model.output().clone(),
+            estimator: self.builtin.estimator.to_string(),
+            files: Vec::new(),
+            metrics: self.metrics,
+            gates: Vec::new(),
+            checks: Vec::new(),
+            lineage: Lineage {
+                data: trained.data.clone(),
+                rows: self.dataset.table.rows as u64,
+                columns: self.dataset.table.columns.len() as u64,
+                code_revision: self.run.code_revision.clone(),
+                image: self.run.image.clone(),
+                trainer: Some(env!("CARGO_PKG_VERSION").to_owned()),
+                parameters: trained.parameters.clone(),
+                seed,
+            },
+            golden: self.evidence.golden,
+            distributions: self.evidence.distributions,
+        }
+    }
+
+    /// `test.csv`, of at most `limit` bytes: without the rows' inputs where it would be longer, and then with fewer rows; what
+    /// was left out is said.
+    fn test_rows(&self, limit: usize) -> (Vec<u8>, Option<String>) {
+        let (whole, complete) = self.render_test_rows(true, limit);
+        if complete {
+            return (whole, None);
+        }
+        let (short, complete) = self.render_test_rows(false, limit);
+        let what = if complete { "without the rows' inputs" } else { "with only the first test rows" };
+        (short, Some(format!("test.csv is written {what}, because it may not exceed {limit} bytes")))
+    }
+
+    /// Renders test rows up to `limit` bytes, and whether those were all.
+    fn render_test_rows(&self, with_inputs: bool, limit: usize) -> (Vec<u8>, bool) {
+        let table = &self.dataset.table;
+        let target = self.model.output().name();
+        let inputs = table.columns.iter().enumerate().filter(|(_, column)| with_inputs && column.name != target);
+        let inputs: Vec<_> = inputs
+            .map(|(place, column)| (column, self.dataset.features.iter().find(|feature| feature.place == place)))
+            .collect();
+        let classes = self.model.output().classes();
+        let mut rows = Rows { text: Vec::new(), limit };
+        let header = ["truth".to_owned(), "prediction".to_owned()].into_iter();
+        let header = header.chain(classes.iter().map(|class| format!("probability:{class}")));
+        rows.push(header.chain(inputs.iter().map(|(column, _)| format!("input:{}", column.name))));
+        for (place, &row) in self.dataset.rows.test.iter().enumerate() {
+            let (prediction, probabilities) = self.answer(place);
+            let answer = [self.dataset.target.text(row), prediction].into_iter();
+            let answer = answer.chain(probabilities.iter().map(ToString::to_string));
+            let inputs = inputs.iter().map(|(column, feature)| {
+                let cell = column.cell(row as usize);
+                let typed = feature.map(|feature| &feature.typed);
+                typed.map_or(cell.into(), |typed| typed.canonical(cell, typed.values[row as usize])).into_owned()
+            });
+            if !rows.push(answer.chain(inputs)) {
+                return (rows.text, false);
+            }
+        }
+        (rows.text, true)
+    }
+
+    /// The prediction for a test row as text, and its probabilities.
+    fn answer(&self, place: usize) -> (String, &[f64]) {
+        match &self.evidence.answers {
+            Answers::Numbers { predicted, .. } => (predicted[place].to_string(), &[]),
+            Answers::Classes { predicted, probabilities, .. } => {
+                let classes = self.model.output().classes();
+                let all = probabilities.as_deref().unwrap_or_default();
+                let own = all.chunks_exact(classes.len()).nth(place).unwrap_or_default();
+                (classes[predicted[place]].clone(), own)
+            }
+        }
+    }
+}
+
+/// CSV that stops before it exceeds its limit.
+struct Rows {
+    text: Vec<u8>,
+    limit: usize,
+}
+
+impl Rows {
+    /// Appends a row, if there is room for it.
+    fn push(&mut self, cells: impl Iterator<Item = String>) -> bool {
+        let before = self.text.len();
+        for (place, cell) in cells.enumerate() {
+            if place > 0 {
+                self.text.push(b',');
+            }
+            if cell.contains(['"', ',', '\n', '\r']) {
+                self.text.extend(format!("\"{}\"", cell.replace('"', "\"\"")).bytes());
+            } else {
+                self.text.extend(cell.bytes());
+            }
+        }
+        self.text.push(b'\n');
+        let fits = self.text.len() <= self.limit;
+        if !fits {
+            self.text.truncate(before);
+        }
+        fits
+    }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let bytes = serde_json::to_vec_pretty(value).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(artefact::write_file(path, &bytes)?)
+}

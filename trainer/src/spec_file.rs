@@ -1,0 +1,102 @@
+//! `run.yaml` on a laptop: a `TrainingRun` as for the cluster, or only its `spec`.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use slipway_model::Digest;
+use slipway_spec::{Run, TrainingSpec};
+
+use crate::error::Error;
+
+/// Largest `run.yaml`, bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Fields of a `TrainingRun`'s spec that say how a cluster runs it; a laptop has no use for them.
+const OPERATIONAL: [&str; 6] =
+    ["activeDeadlineSeconds", "champion", "pod", "retries", "storage", "ttlSecondsAfterFinished"];
+
+/// Reads the run that `path` describes. `data` and `output` stand in for the same fields, which may be left out.
+pub fn read(path: &Path, data: &Path, output: &Path) -> Result<Run, Error> {
+    let metadata = fs::metadata(path).map_err(|error| Error::io(path, error))?;
+    if metadata.len() > MAX_BYTES {
+        return Err(Error::Spec(format!("{}: longer than {MAX_BYTES} bytes", path.display())));
+    }
+    let text = fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    parse(&text, data, output).map_err(|problem| Error::Spec(format!("{}: {problem}", path.display())))
+}
+
+fn parse(text: &str, data: &Path, output: &Path) -> Result<Run, String> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let document: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
+    let Value::Object(document) = document else {
+        return Err("expected a TrainingRun, or its spec".to_owned());
+    };
+    let (name, mut spec) = unwrap(document)?;
+    for field in OPERATIONAL {
+        spec.remove(field);
+    }
+    spec.entry("data").or_insert_with(|| json!({"uri": data.display().to_string()}));
+    spec.entry("output").or_insert_with(|| json!({"uri": output.display().to_string()}));
+    let spec = typed(Value::Object(spec))?;
+    let name = name.unwrap_or_else(|| spec.model_name.clone());
+    // The same spec makes the same version, so that a run can be repeated to the byte.
+    let canonical = serde_json::to_vec(&spec).map_err(|error| error.to_string())?;
+    let uid = Digest::of(&canonical).hex().chars().take(12).collect();
+    Ok(Run {
+        name,
+        namespace: "laptop".to_owned(),
+        uid,
+        champion: None,
+        image: None,
+        code_revision: None,
+        committed: false,
+        spec,
+    })
+}
+
+/// The name and the spec of a `TrainingRun`, or of a bare spec.
+fn unwrap(mut document: Map<String, Value>) -> Result<(Option<String>, Map<String, Value>), String> {
+    const KIND: &str = "TrainingRun";
+    const API_VERSION: &str = "slipway.dev/v1alpha1";
+    if !document.contains_key("kind") && !document.contains_key("apiVersion") && !document.contains_key("spec") {
+        return Ok((None, document));
+    }
+    for (field, expected) in [("kind", KIND), ("apiVersion", API_VERSION)] {
+        if document.get(field).and_then(Value::as_str) != Some(expected) {
+            let given = document.get(field).map_or("nothing".to_owned(), Value::to_string);
+            return Err(format!("{field}: expected {expected}, got {given}"));
+        }
+    }
+    let name = document.get("metadata").and_then(|metadata| {
+        let name = metadata.get("name").or_else(|| metadata.get("generateName"))?.as_str()?;
+        Some(name.trim_end_matches('-').to_owned())
+    });
+    match document.remove("spec") {
+        Some(Value::Object(spec)) => Ok((name, spec)),
+        _ => Err("spec: expected the fields of a TrainingRun's spec".to_owned()),
+    }
+}
+
+/// Reads the spec; a field that it does not have is refused by its path.
+fn typed(spec: Value) -> Result<TrainingSpec, String> {
+    let mut track = serde_path_to_error::Track::new();
+    let mut unknown: Vec<String> = Vec::new();
+    let tracked = serde_path_to_error::Deserializer::new(spec, &mut track);
+    let read: Result<TrainingSpec, _> = serde_ignored::deserialize(tracked, |path| {
+        // Options add a question mark to the path of what is in them.
+        unknown.push(path.to_string().replace("?.", ""));
+    });
+    let spec = read.map_err(|error| {
+        let path = track.path().to_string();
+        let hint = if error.to_string().ends_with("expected a string") { "; write it in quotes" } else { "" };
+        if path == "." { format!("spec: {error}{hint}") } else { format!("spec.{path}: {error}{hint}") }
+    })?;
+    match unknown.first() {
+        None => Ok(spec),
+        Some(path) => Err(format!("spec.{path}: there is no such field; leave it out or correct its name")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! What a person reads at the end of a run on a laptop.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use slipway_model::Examined;
+use slipway_spec::{Metric, Outcome, Parameters, Report, SearchReport, Verdict};
+
+use crate::train::Trained;
+
+/// Describes a judged run: rows, search, metrics, gates and checks, warnings, and where the artefact is.
+pub fn summary(trained: &Trained, examined: &Examined, output: &Path) -> String {
+    let mut text = String::new();
+    // Writing into a String never fails.
+    let _ = describe(&mut text, trained, examined, output);
+    text
+}
+
+fn describe(text: &mut String, trained: &Trained, examined: &Examined, output: &Path) -> std::fmt::Result {
+    let report = &examined.report;
+    writeln!(text, "{} ({}), {}", report.model_name, report.version, examined.manifest.estimator)?;
+    if let Some(rows) = report.training.rows {
+        let left_out = if rows.left_out > 0 { format!(", {} left out", rows.left_out) } else { String::new() };
+        writeln!(text, "  rows        {} to train, {} to test{left_out}", rows.train, rows.test)?;
+    }
+    let output_fields = examined.manifest.input.fields().len();
+    writeln!(text, "  features    {output_fields}, to predict {} ({})", examined.manifest.output.name(), report.task)?;
+    match &report.training.search {
+        Some(search) => describe_search(text, search)?,
+        None if trained.parameters.is_empty() => {}
+        None => writeln!(text, "  parameters  {}", show(&trained.parameters))?,
+    }
+    writeln!(text, "\nMetrics on the test rows")?;
+    for metric in Metric::ALL {
+        if let Some(value) = report.metrics.get(metric.name()) {
+            let champion = report.champion_metrics.as_ref().and_then(|metrics| metrics.get(metric.name()));
+            let champion = champion.map_or(String::new(), |value| format!("   champion {value:.5}"));
+            writeln!(text, "  {:<20}{value:.5}{champion}", metric.name())?;
+        }
+    }
+    for (name, reason) in &report.undefined {
+        writeln!(text, "  {name:<20}undefined: {reason}")?;
+    }
+    describe_judgement(text, report)?;
+    if !report.training.warnings.is_empty() {
+        writeln!(text, "\nWorth knowing")?;
+        for warning in &report.training.warnings {
+            writeln!(text, "  {warning}")?;
+        }
+    }
+    match report.verdict {
+        Verdict::Passed => {
+            writeln!(text, "\nPassed. The artefact is in {}, its digest {}.", output.display(), examined.digest)?
+        }
+        Verdict::Refused => writeln!(text, "\nRefused. The report is in {}/report.json.", output.display())?,
+    }
+    if report.verdict == Verdict::Passed {
+        writeln!(text, "Serve it with: slipway-model-server --model {}", output.display())?;
+    }
+    Ok(())
+}
+
+fn describe_search(text: &mut String, search: &SearchReport) -> std::fmt::Result {
+    writeln!(text, "  search      {} points, {} folds, by {}", search.points, search.folds, search.metric)?;
+    writeln!(
+        text,
+        "  best        {} (cross-validated {} {:.5})",
+        show(&search.best_parameters),
+        search.metric,
+        search.best_score
+    )
+}
+
+fn describe_judgement(text: &mut String, report: &Report) -> std::fmt::Result {
+    if report.gates.is_empty() && report.checks.is_empty() {
+        return writeln!(text, "\nThere are no gates and no checks.");
+    }
+    writeln!(text, "\nGates and checks")?;
+    let gates = report.gates.iter().map(|gate| (gate.outcome, gate.message.as_str()));
+    let checks = report.checks.iter().map(|check| (check.outcome, check.message.as_str()));
+    for (outcome, message) in gates.chain(checks) {
+        let outcome = match outcome {
+            Outcome::Passed => "passed",
+            Outcome::Warned => "warning",
+            Outcome::Failed => "failed",
+        };
+        writeln!(text, "  {outcome:<9} {message}")?;
+    }
+    Ok(())
+}
+
+/// Parameters as `max_depth 8, min_samples_leaf 2`.
+fn show(parameters: &Parameters) -> String {
+    let Ok(serde_json::Value::Object(values)) = serde_json::to_value(parameters) else { return String::new() };
+    let shown = values.iter().map(|(name, value)| match value {
+        serde_json::Value::String(text) => format!("{name} {text}"),
+        other => format!("{name} {other}"),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
