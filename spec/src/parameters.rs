@@ -299,8 +299,7 @@ impl<'de> Deserialize<'de> for IntOrNone {
 macro_rules! checked_number {
     ($(#[doc = $doc:literal])+ $name:ident, $inner:ty, $expected:literal, $valid:expr) => {
         $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
-        #[serde(transparent)]
+        #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
         pub struct $name($inner);
 
         impl $name {
@@ -326,6 +325,24 @@ macro_rules! checked_number {
         }
     };
 }
+
+macro_rules! serialize_as_number {
+    ($($name:ident),*) => {
+        $(impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                // As a person writes it: 2, not 2.0.
+                let value = f64::from(self.0);
+                if value.fract() == 0.0 && value <= f64::from(u32::MAX) {
+                    serializer.serialize_u32(value as u32)
+                } else {
+                    serializer.serialize_f64(value)
+                }
+            }
+        })*
+    };
+}
+
+serialize_as_number!(PositiveNumber, PositiveInteger, ShareOrCount);
 
 checked_number! {
     /// A finite number above 0.
@@ -409,6 +426,7 @@ mod tests {
         for (text, rows, expected) in [("2", 100, 2), ("0.1", 101, 11), ("1", 5, 1), ("1.0", 5, 1)] {
             assert_eq!(serde_json::from_str::<ShareOrCount>(text).unwrap().of(rows), expected, "{text}");
         }
+        assert_eq!(serde_json::to_string(&ShareOrCount::new(2.0)).unwrap(), "2");
         for text in ["0", "-1", "1.5", "1e300"] {
             assert!(serde_json::from_str::<ShareOrCount>(text).is_err(), "{text}");
         }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use slipway_e2e::Space;
 
-/// The row whose prediction is known to the last digit.
+/// The row whose prediction is known.
 pub fn known_row() -> Value {
     json!({"product_code": "SKU001", "orders_placed": 10})
 }

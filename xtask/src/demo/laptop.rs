@@ -44,7 +44,7 @@ pub fn play(timeline: &mut Timeline) -> Result<()> {
     let prediction = answer["prediction"].as_f64().context("no prediction")?;
     timeline.tell(&format!("{ROW} -> {prediction}"));
     ensure!((prediction - KNOWN_PREDICTION).abs() < 1e-12, "expected {KNOWN_PREDICTION}");
-    note("the same number that scikit-learn gives, to the last digit");
+    note("scikit-learn gives 0.6527543057985115");
     println!("\nTry it yourself:\n\n  {} --model {}", super::program("model-server")?.display(), model.display());
     Ok(())
 }

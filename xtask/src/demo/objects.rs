@@ -4,7 +4,7 @@
 pub const NAMESPACE: &str = "slipway-demo";
 /// The model, and the deployment that serves it.
 pub const MODEL: &str = "time-to-dispatch";
-/// A row whose prediction is known to the last digit.
+/// A row whose prediction is known.
 pub const ROW: &str = r#"{"product_code": "SKU001", "orders_placed": 10}"#;
 /// The prediction that scikit-learn gives for it, with the second run's parameters.
 pub const KNOWN_PREDICTION: f64 = 0.652_754_305_798_511_5;

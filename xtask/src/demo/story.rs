@@ -125,7 +125,7 @@ fn better_run(stage: &Stage, timeline: &mut Timeline) -> Result<()> {
     let prediction = answer["prediction"].as_f64().context("no prediction")?;
     timeline.tell(&format!("second is served: {ROW} -> {prediction}"));
     ensure!((prediction - KNOWN_PREDICTION).abs() < 1e-12, "expected {KNOWN_PREDICTION}");
-    note("the same number that scikit-learn gives, to the last digit");
+    note("scikit-learn gives 0.6527543057985115");
     Ok(())
 }
 
