@@ -35,7 +35,7 @@ struct Arguments {
     #[arg(long)]
     predict: bool,
 
-    /// JSON to predict, such as {"orders_placed": 10}
+    /// JSON to predict, such as `{"orders_placed": 10}`
     #[arg(long, value_name = "JSON", requires = "predict")]
     body: Option<String>,
 

@@ -1,0 +1,134 @@
+//! Bodies, read with bounds on size and time.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::error::ApiError;
+use crate::config::Limits;
+use crate::state::PENDING_BLOCK;
+
+/// How much of a body that is too large is still read, bytes: most clients send all before they look at the reply.
+const DISCARDED: u64 = 64 << 20;
+/// How long that may take.
+const DISCARDING: Duration = Duration::from_secs(5);
+
+/// Refuses what is not said to be JSON.
+pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(ApiError::unsupported_media_type("send the body as it is, without Content-Encoding"));
+    }
+    if headers.contains_key("inference-header-content-length") {
+        return Err(ApiError::unsupported_media_type("binary tensors are not supported; send tensors as JSON"));
+    }
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let subtype = essence.rsplit('/').next().unwrap_or_default();
+    let is_json = subtype.eq_ignore_ascii_case("json") || subtype.to_ascii_lowercase().ends_with("+json");
+    if is_json {
+        Ok(())
+    } else {
+        Err(ApiError::unsupported_media_type(format!(
+            "expected the header Content-Type: application/json, got {essence:?}"
+        )))
+    }
+}
+
+/// Reads a body.
+pub async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    limits: &Limits,
+    pending: &Arc<Semaphore>,
+) -> Result<Bytes, ApiError> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limits.max_body_bytes as u64) {
+        // Who asks first sends nothing after this answer.
+        if !headers.contains_key(header::EXPECT) {
+            discard(&mut body).await;
+        }
+        return Err(ApiError::body_too_large(limits.max_body_bytes));
+    }
+    let Some(first) = next(&mut body, limits).await? else { return Ok(Bytes::new()) };
+    if announced == Some(first.len() as u64) {
+        return Ok(first);
+    }
+    let mut account = Account { pending, held: None, bytes: 0 };
+    let mut read = BytesMut::new();
+    let mut chunk = Some(first);
+    while let Some(bytes) = chunk {
+        if read.len() + bytes.len() > limits.max_body_bytes {
+            discard(&mut body).await;
+            return Err(ApiError::body_too_large(limits.max_body_bytes));
+        }
+        if let Err(error) = account.charge(bytes.len()) {
+            discard(&mut body).await;
+            return Err(error);
+        }
+        read.extend_from_slice(&bytes);
+        chunk = next(&mut body, limits).await?;
+    }
+    Ok(read.freeze())
+}
+
+/// The next piece of a body.
+async fn next(body: &mut Body, limits: &Limits) -> Result<Option<Bytes>, ApiError> {
+    loop {
+        let frame = progress(limits, body.frame()).await?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(error)) => {
+                return Err(ApiError::bad_request(format!("the body ended early: {error}")));
+            }
+            Some(Ok(frame)) => {
+                if let Ok(bytes) = frame.into_data() {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+    }
+}
+
+async fn progress<T>(limits: &Limits, step: impl Future<Output = T>) -> Result<T, ApiError> {
+    timeout(limits.body_timeout(), step).await.map_err(|_| ApiError::too_slow(limits.body_timeout))
+}
+
+/// Reads on for a while and forgets what it reads.
+async fn discard(body: &mut Body) {
+    let until = Instant::now() + DISCARDING;
+    let mut left = DISCARDED;
+    while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {
+        let read = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+        let Some(rest) = left.checked_sub(read) else { return };
+        left = rest;
+    }
+}
+
+/// Room taken in the memory set aside for bodies that are arriving.
+struct Account<'a> {
+    pending: &'a Arc<Semaphore>,
+    held: Option<OwnedSemaphorePermit>,
+    bytes: usize,
+}
+
+impl Account<'_> {
+    /// Takes room for `bytes` more.
+    fn charge(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let before = self.bytes.div_ceil(PENDING_BLOCK);
+        self.bytes += bytes;
+        let blocks = (self.bytes.div_ceil(PENDING_BLOCK) - before) as u32;
+        let permit = self.pending.clone().try_acquire_many_owned(blocks).map_err(|_| ApiError::too_many_bytes())?;
+        match &mut self.held {
+            Some(held) => held.merge(permit),
+            None => self.held = Some(permit),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,382 @@
+//! Rows of named values, decoded while they are read.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use slipway_model::{Field, FieldError, Value};
+
+use super::{Cell, Key, Keys, duplicate, fault};
+use crate::api::deadline::Deadline;
+use crate::api::error::{ApiError, Detail, summary};
+use crate::state::{App, Places};
+
+/// The key under which an object holds a list of rows.
+const INSTANCES: &str = "instances";
+/// Most mistakes that a reply lists: all of one row, however wide it is.
+pub const MAX_DETAILS: usize = slipway_model::schema::MAX_FIELDS;
+/// Most unknown fields that a reply names.
+const MAX_UNKNOWN: usize = 20;
+/// Longest name of an unknown field that a reply repeats, characters.
+const MAX_NAME: usize = 100;
+/// How often the deadline is looked at, rows.
+const DEADLINE_EVERY: usize = 64;
+
+/// What a body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One row, a list of rows, or an object with `instances`.
+    Any,
+    /// An object with `instances`; what else it holds is no field.
+    Instances,
+}
+
+/// What a body held.
+#[derive(Debug)]
+pub struct Rows {
+    /// Whether it was one row, not a list.
+    pub single: bool,
+    /// Each row, decoded, or what is wrong with it.
+    pub rows: Vec<Result<Vec<f64>, RowError>>,
+    /// The fields that the model does not know.
+    pub unknown: Unknown,
+}
+
+/// What is wrong with a row.
+#[derive(Clone, Debug)]
+pub struct RowError {
+    /// The mistakes, as far as the reply has room for them.
+    pub details: Vec<Detail>,
+    /// How many there are.
+    pub mistakes: usize,
+    /// In one line.
+    pub message: String,
+}
+
+impl RowError {
+    /// A row with one mistake.
+    pub fn one(detail: Detail) -> RowError {
+        let details = vec![detail];
+        RowError { message: summary(&details, 1), details, mistakes: 1 }
+    }
+}
+
+/// Fields that the model does not know.
+#[derive(Debug, Default)]
+pub struct Unknown {
+    /// Names, as far as the reply has room for them.
+    names: BTreeSet<String>,
+    /// Whether there are more names.
+    more: bool,
+    /// How many there are, over all rows.
+    pub count: u64,
+}
+
+impl Unknown {
+    /// Notes one.
+    pub fn add(&mut self, name: &str) {
+        self.count += 1;
+        let name: String = name.chars().take(MAX_NAME).collect();
+        if self.names.len() < MAX_UNKNOWN || self.names.contains(&name) {
+            self.names.insert(name);
+        } else {
+            self.more = true;
+        }
+    }
+
+    /// What a reply says of them.
+    pub fn warnings(&self) -> Vec<String> {
+        let named = self.names.iter().map(|name| format!("{name}: the model does not know this field; it was ignored"));
+        let more = self.more.then(|| "more unknown fields were ignored".to_owned());
+        named.chain(more).collect()
+    }
+}
+
+/// Reads the rows of a body.
+pub fn read(app: &App, body: &[u8], form: Form, deadline: Deadline) -> Result<Rows, ApiError> {
+    let mut scan = Scan {
+        fields: app.model().fields(),
+        places: &app.places,
+        max_rows: app.max_rows(),
+        deadline,
+        details_left: MAX_DETAILS,
+        unknown: Unknown::default(),
+        stopped: None,
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let read = Body { scan: &mut scan, form }
+        .deserialize(&mut deserializer)
+        .and_then(|rows| deserializer.end().map(|()| rows));
+    match (read, scan.stopped) {
+        (_, Some(error)) => Err(error),
+        (Err(error), None) => Err(fault(body, &error)),
+        (Ok((single, rows)), None) => Ok(Rows { single, rows, unknown: scan.unknown }),
+    }
+}
+
+/// What reading one body needs and notes.
+struct Scan<'m> {
+    fields: &'m [Field],
+    places: &'m Places,
+    max_rows: usize,
+    deadline: Deadline,
+    details_left: usize,
+    unknown: Unknown,
+    /// Why reading was stopped, where that is not the body's syntax.
+    stopped: Option<ApiError>,
+}
+
+impl Scan<'_> {
+    fn stop<E: de::Error>(&mut self, error: ApiError) -> E {
+        self.stopped = Some(error);
+        E::custom("stopped")
+    }
+
+    /// A row's mistakes, given by the places of the fields.
+    fn row_error(&mut self, row: usize, mut errors: Vec<(usize, FieldError)>) -> RowError {
+        errors.sort_by_key(|(place, _)| *place);
+        let mistakes = errors.len();
+        let mut details: Vec<_> = errors.into_iter().map(|(_, error)| Detail::of_field(row, error)).collect();
+        let message = summary(&details, mistakes);
+        details.truncate(self.details_left);
+        self.details_left -= details.len();
+        RowError { details, mistakes, message }
+    }
+}
+
+type Outcome = Result<Vec<f64>, RowError>;
+
+/// The whole body. Gives whether it is a single row, and the rows.
+struct Body<'a, 'm> {
+    scan: &'a mut Scan<'m>,
+    form: Form,
+}
+
+impl<'de> DeserializeSeed<'de> for Body<'_, '_> {
+    type Value = (bool, Vec<Outcome>);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Body<'_, '_> {
+    type Value = (bool, Vec<Outcome>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.form {
+            Form::Any => "a row as an object, a list of rows, or {\"instances\": [rows]}",
+            Form::Instances => "{\"instances\": [rows]}",
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        if self.form == Form::Instances {
+            return Err(de::Error::invalid_type(de::Unexpected::Seq, &self));
+        }
+        Ok((false, List(self.scan).visit_seq(list)?))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+        let Body { scan, form } = self;
+        let mut row = RowReader::new(1, scan.fields);
+        let mut instances = None;
+        while let Some(Key(key)) = object.next_key()? {
+            if key == INSTANCES && (form == Form::Instances || scan.places.get(INSTANCES).is_none()) {
+                if instances.is_some() {
+                    return Err(duplicate(INSTANCES));
+                }
+                instances = Some(object.next_value_seed(List(&mut *scan))?);
+            } else if form == Form::Instances {
+                row.others.add(key)?;
+                object.next_value::<Cell<'de>>()?;
+            } else {
+                row.read(scan, key, &mut object)?;
+            }
+        }
+        match instances {
+            Some(rows) => {
+                row.forget(scan);
+                Ok((false, rows))
+            }
+            None if form == Form::Instances => Err(de::Error::missing_field(INSTANCES)),
+            None => Ok((true, vec![row.finish(scan)])),
+        }
+    }
+}
+
+/// A list of rows.
+struct List<'a, 'm>(&'a mut Scan<'m>);
+
+impl<'de> DeserializeSeed<'de> for List<'_, '_> {
+    type Value = Vec<Outcome>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_, '_> {
+    type Value = Vec<Outcome>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let scan = self.0;
+        let mut rows = Vec::new();
+        while let Some(row) = list.next_element_seed(Row { scan: &mut *scan, number: rows.len() + 1 })? {
+            if rows.len() == scan.max_rows {
+                return Err(scan.stop(ApiError::too_many_rows(scan.max_rows)));
+            }
+            rows.push(row);
+            if rows.len() % DEADLINE_EVERY == 0
+                && let Err(error) = scan.deadline.check()
+            {
+                return Err(scan.stop(error));
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// One row of a list.
+struct Row<'a, 'm> {
+    scan: &'a mut Scan<'m>,
+    number: usize,
+}
+
+impl Row<'_, '_> {
+    /// A value that is no row costs only itself.
+    fn refuse(self, value: Value<'_>) -> Outcome {
+        self.scan.details_left = self.scan.details_left.saturating_sub(1);
+        Err(RowError::one(Detail::of_row(self.number, "an object of fields", value.to_string())))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Row<'_, '_> {
+    type Value = Outcome;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Outcome, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Row<'_, '_> {
+    type Value = Outcome;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Outcome, A::Error> {
+        let mut row = RowReader::new(self.number, self.scan.fields);
+        while let Some(Key(key)) = object.next_key()? {
+            row.read(self.scan, key, &mut object)?;
+        }
+        Ok(row.finish(self.scan))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Outcome, A::Error> {
+        while list.next_element::<Cell<'de>>()?.is_some() {}
+        Ok(self.refuse(Value::Other("a list")))
+    }
+
+    fn visit_unit<E>(self) -> Result<Outcome, E> {
+        Ok(self.refuse(Value::Missing))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Outcome, E> {
+        Ok(self.refuse(Value::Boolean(value)))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Outcome, E> {
+        Ok(self.refuse(Value::Number(number as f64)))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Outcome, E> {
+        Ok(self.refuse(Value::Number(number as f64)))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Outcome, E> {
+        Ok(self.refuse(Value::Number(number)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Outcome, E> {
+        Ok(self.refuse(Value::Text(text)))
+    }
+}
+
+/// A row while it is read.
+struct RowReader<'de> {
+    number: usize,
+    values: Vec<f64>,
+    seen: Vec<bool>,
+    /// Where the next field is expected: callers tend to keep the schema's order.
+    next: usize,
+    errors: Vec<(usize, FieldError)>,
+    others: Keys<'de>,
+}
+
+impl<'de> RowReader<'de> {
+    fn new(number: usize, fields: &[Field]) -> RowReader<'de> {
+        RowReader {
+            number,
+            values: vec![0.0; fields.len()],
+            seen: vec![false; fields.len()],
+            next: 0,
+            errors: Vec::new(),
+            others: Keys::default(),
+        }
+    }
+
+    /// Reads the value of `key`.
+    fn read<A: MapAccess<'de>>(
+        &mut self,
+        scan: &mut Scan<'_>,
+        key: Cow<'de, str>,
+        object: &mut A,
+    ) -> Result<(), A::Error> {
+        let expected = scan.fields.get(self.next).is_some_and(|field| field.name == key);
+        let place = if expected { Some(self.next) } else { scan.places.get(&key) };
+        let Some(place) = place else {
+            scan.unknown.add(&key);
+            self.others.add(key)?;
+            object.next_value::<Cell<'de>>()?;
+            return Ok(());
+        };
+        if self.seen[place] {
+            return Err(duplicate(&key));
+        }
+        self.next = place + 1;
+        self.seen[place] = true;
+        let cell: Cell<'de> = object.next_value()?;
+        self.decode(place, &scan.fields[place], cell.value());
+        Ok(())
+    }
+
+    fn decode(&mut self, place: usize, field: &Field, value: Value<'_>) {
+        match field.decode(value) {
+            Ok(value) => self.values[place] = value,
+            Err(error) => self.errors.push((place, error)),
+        }
+    }
+
+    fn finish(mut self, scan: &mut Scan<'_>) -> Outcome {
+        for (place, field) in scan.fields.iter().enumerate() {
+            if !self.seen[place] {
+                self.decode(place, field, Value::Missing);
+            }
+        }
+        if self.errors.is_empty() { Ok(self.values) } else { Err(scan.row_error(self.number, self.errors)) }
+    }
+
+    /// Fields beside a list of rows belong to no row.
+    fn forget(self, scan: &mut Scan<'_>) {
+        for (field, _) in scan.fields.iter().zip(self.seen).filter(|(_, seen)| *seen) {
+            scan.unknown.add(&field.name);
+        }
+    }
+}

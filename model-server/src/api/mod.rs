@@ -1,0 +1,201 @@
+//! The routes of a user's traffic.
+
+pub mod body;
+pub mod deadline;
+pub mod error;
+pub mod json;
+pub mod openapi;
+pub mod page;
+mod predict;
+mod v1;
+mod v2;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::state::{App, Phase};
+use deadline::Deadline;
+use error::ApiError;
+
+/// The header that names the model, on every reply.
+pub const MODEL_HEADER: &str = "slipway-model";
+/// The header that names the model's version, on every reply.
+pub const VERSION_HEADER: &str = "slipway-model-version";
+/// The header that identifies a request; the caller's own is repeated, otherwise one is made.
+pub const REQUEST_ID_HEADER: &str = "x-request-id";
+/// Longest identifier of a request that is repeated, bytes.
+const MAX_REQUEST_ID: usize = 128;
+/// Bodies for which this times the fields is more are not read between two other requests, but on a thread of their own.
+const SMALL: usize = 1 << 20;
+/// As are bodies larger than this, bytes.
+const SMALL_BODY: usize = 64 << 10;
+
+/// The routes, for the metrics' labels, too.
+mod route {
+    pub const PAGE: &str = "/";
+    pub const PREDICT: &str = "/predict";
+    pub const OPENAPI: &str = "/openapi.json";
+    pub const V1_MODELS: &str = "/v1/models";
+    /// Also `…:predict`: the router takes a segment as a whole.
+    pub const V1_MODEL: &str = "/v1/models/{model}";
+    pub const V2: &str = "/v2";
+    pub const V2_LIVE: &str = "/v2/health/live";
+    pub const V2_READY: &str = "/v2/health/ready";
+    pub const V2_MODEL: &str = "/v2/models/{model}";
+    pub const V2_MODEL_READY: &str = "/v2/models/{model}/ready";
+    pub const V2_INFER: &str = "/v2/models/{model}/infer";
+    pub const V2_VERSION: &str = "/v2/models/{model}/versions/{version}";
+    pub const V2_VERSION_READY: &str = "/v2/models/{model}/versions/{version}/ready";
+    pub const V2_VERSION_INFER: &str = "/v2/models/{model}/versions/{version}/infer";
+
+    pub const ALL: [&str; 14] = [
+        PREDICT,
+        V2_INFER,
+        V2_VERSION_INFER,
+        V1_MODEL,
+        PAGE,
+        OPENAPI,
+        V1_MODELS,
+        V2,
+        V2_LIVE,
+        V2_READY,
+        V2_MODEL,
+        V2_MODEL_READY,
+        V2_VERSION,
+        V2_VERSION_READY,
+    ];
+}
+
+/// The routes of a user's traffic.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route(route::PAGE, get(page::show))
+        .route(route::PREDICT, post(predict::predict))
+        .route(route::OPENAPI, get(openapi::show))
+        .route(route::V1_MODELS, get(v1::list))
+        .route(route::V1_MODEL, v1::model())
+        .route(route::V2, get(v2::server))
+        .route(route::V2_LIVE, get(v2::live))
+        .route(route::V2_READY, get(v2::ready))
+        .route(route::V2_MODEL, get(v2::model))
+        .route(route::V2_MODEL_READY, get(v2::model_ready))
+        .route(route::V2_INFER, post(v2::infer))
+        .route(route::V2_VERSION, get(v2::model))
+        .route(route::V2_VERSION_READY, get(v2::model_ready))
+        .route(route::V2_VERSION_INFER, post(v2::infer))
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .fallback(|| async {
+            ApiError::not_found("there is nothing at this address; /openapi.json lists what there is")
+        })
+        .layer(from_fn_with_state(app.clone(), observe))
+        .with_state(app)
+}
+
+/// Counts a request and gives its reply the headers that all replies have.
+async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .and_then(|matched| route::ALL.into_iter().find(|route| *route == matched.as_str()))
+        .unwrap_or("other");
+    let id = request_id(&app, request.headers());
+    let line = app.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
+
+    app.metrics.in_flight.inc();
+    let mut response = next.run(request).await;
+    app.metrics.in_flight.dec();
+
+    let status = response.status();
+    app.metrics.answered(route, status.as_u16(), begun.elapsed());
+    if let Some((method, path)) = line {
+        let (status, seconds) = (status.as_u16(), begun.elapsed().as_secs_f64());
+        let request_id = id.to_str().unwrap_or_default();
+        tracing::info!(%method, path, status, seconds, request_id, "answered");
+    }
+    let headers = response.headers_mut();
+    headers.insert(MODEL_HEADER, app.model_header.clone());
+    headers.insert(VERSION_HEADER, app.version_header.clone());
+    headers.insert(REQUEST_ID_HEADER, id);
+    if app.lifecycle.phase() == Phase::Draining {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
+    let given = headers.get(REQUEST_ID_HEADER).filter(|value| {
+        (1..=MAX_REQUEST_ID).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+    });
+    given.cloned().unwrap_or_else(|| {
+        HeaderValue::try_from(app.ids.next()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+    })
+}
+
+/// Answers a request with a JSON body: reads it within all bounds, has `work` make the reply of it.
+async fn answer(
+    app: Arc<App>,
+    request: Request,
+    work: impl FnOnce(&App, &[u8], Deadline) -> Result<Vec<u8>, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let metrics = app.metrics.clone();
+    let result = answer_within(app, request, work).await;
+    if let Some(refusal) = result.as_ref().err().and_then(ApiError::refusal) {
+        metrics.refused(refusal);
+    }
+    result.map(json)
+}
+
+async fn answer_within(
+    app: Arc<App>,
+    request: Request,
+    work: impl FnOnce(&App, &[u8], Deadline) -> Result<Vec<u8>, ApiError> + Send + 'static,
+) -> Result<Vec<u8>, ApiError> {
+    let (parts, body) = request.into_parts();
+    let deadline = Deadline::of(&parts.headers)?;
+    body::require_json(&parts.headers)?;
+    let body = deadline.limit(body::read(&parts.headers, body, &app.limits, &app.pending)).await??;
+    let _admitted = app.in_flight.try_acquire().map_err(|_| ApiError::too_many_requests())?;
+    let fields = app.model().fields().len();
+    if body.len() <= SMALL_BODY && body.len().saturating_mul(fields) <= SMALL {
+        return work(&app, &body, deadline);
+    }
+    let slot = app.large.clone().acquire_owned();
+    let slot = deadline.limit(slot).await?.map_err(|_| ApiError::internal())?;
+    let worker = app.clone();
+    let working = tokio::task::spawn_blocking(move || {
+        let _slot = slot;
+        work(&worker, &body, deadline)
+    });
+    deadline.limit(working).await?.map_err(|error| {
+        tracing::error!(%error, "a prediction failed");
+        ApiError::internal()
+    })?
+}
+
+/// A JSON reply.
+fn json(body: impl Into<Bytes>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.into()).into_response()
+}
+
+/// `value` as a JSON reply.
+fn reply(value: &impl Serialize) -> Response {
+    json(to_json(value))
+}
+
+/// `value` as JSON. Replies are made of texts, lists, maps and finite numbers, which always are.
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_else(|error| {
+        tracing::error!(%error, "a reply cannot be written");
+        b"{}".to_vec()
+    })
+}

@@ -1,0 +1,77 @@
+//! KServe's V1 protocol: `GET /v1/models`, `GET /v1/models/{model}`, `POST /v1/models/{model}:predict`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any};
+use serde::Serialize;
+use serde_json::json;
+
+use super::error::{ApiError, Detail};
+use super::json::rows::{self, Form, MAX_DETAILS};
+use super::predict::{Answer, predict_rows};
+use super::{answer, reply, to_json};
+use crate::state::{App, Phase};
+
+const PREDICT: &str = ":predict";
+
+/// `GET /v1/models`.
+pub async fn list(State(app): State<Arc<App>>) -> Response {
+    reply(&json!({"models": [app.manifest().model_name]}))
+}
+
+/// Everything under `/v1/models/`: the router takes a segment as a whole, so that the verb is told apart here.
+pub fn model() -> MethodRouter<Arc<App>> {
+    any(dispatch)
+}
+
+async fn dispatch(State(app): State<Arc<App>>, Path(segment): Path<String>, request: Request) -> Response {
+    let (name, allowed) = match segment.strip_suffix(PREDICT) {
+        Some(name) => (name, "POST"),
+        None => (segment.as_str(), "GET,HEAD"),
+    };
+    if !allowed.split(',').any(|method| request.method() == method) {
+        return ([(header::ALLOW, allowed)], ApiError::method_not_allowed()).into_response();
+    }
+    if name != app.manifest().model_name {
+        return ApiError::unknown_model(name, &app.manifest().model_name).into_response();
+    }
+    if request.method() == Method::POST {
+        predict(app, request).await.into_response()
+    } else {
+        reply(&json!({"name": name, "ready": app.lifecycle.phase() == Phase::Ready}))
+    }
+}
+
+/// Predictions have no place for an error of their own in this protocol, so that one bad row refuses the request.
+async fn predict(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Reply<'a> {
+        predictions: Vec<Answer<'a>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
+    }
+    answer(app, request, |app, body, deadline| {
+        let rows = rows::read(app, body, Form::Instances, deadline)?;
+        let predicted = predict_rows(app, rows, deadline)?;
+        let mut predictions = Vec::with_capacity(predicted.rows.len());
+        let mut details: Vec<Detail> = Vec::new();
+        let mut mistakes = 0;
+        for row in predicted.rows {
+            match row {
+                Ok(prediction) => predictions.push(Answer::new(app, &prediction)),
+                Err(error) => {
+                    mistakes += error.mistakes;
+                    details.extend(error.details.into_iter().take(MAX_DETAILS - details.len()));
+                }
+            }
+        }
+        if mistakes > 0 {
+            return Err(ApiError::bad_rows(StatusCode::UNPROCESSABLE_ENTITY, details, mistakes));
+        }
+        Ok(to_json(&Reply { predictions, warnings: predicted.warnings }))
+    })
+    .await
+}

@@ -1,0 +1,329 @@
+//! `POST /v2/models/{model}[/versions/{version}]/infer`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use slipway_model::value::parse_number;
+use slipway_model::{FieldError, Prediction, Value};
+use slipway_spec::FeatureType;
+
+use super::request::{self, InferRequest, Tensor};
+use super::{PREDICTION, PROBABILITIES, Target};
+use crate::api::deadline::Deadline;
+use crate::api::error::{ApiError, Detail};
+use crate::api::json::Cell;
+use crate::api::json::rows::{MAX_DETAILS, Unknown};
+use crate::api::predict::{Answer, predict_row};
+use crate::api::{answer, to_json};
+use crate::state::App;
+
+/// How often the deadline is looked at, rows.
+const DEADLINE_EVERY: usize = 64;
+
+/// `POST /v2/models/{model}[/versions/{version}]/infer`.
+pub async fn infer(State(app): State<Arc<App>>, Path(target): Path<Target>, request: Request) -> Response {
+    if let Err(error) = target.check(app.manifest()) {
+        return error.into_response();
+    }
+    answer(app, request, |app, body, deadline| {
+        let max_rows = app.max_rows();
+        let request = request::read(body, max_rows.saturating_mul(app.model().fields().len()))?;
+        let wanted = wanted_outputs(app, &request)?;
+        let mut unknown = Unknown::default();
+        let batch = Batch::new(app, &request.inputs, &mut unknown)?;
+        if batch.rows > max_rows {
+            return Err(ApiError::too_many_rows(max_rows));
+        }
+        let predictions = batch.predict(app, deadline)?;
+        app.metrics.rows(predictions.len(), 0);
+        app.metrics.unknown_fields.inc_by(unknown.count);
+        Ok(reply(app, &request, &wanted, &predictions, &unknown))
+    })
+    .await
+    .into_response()
+}
+
+/// An output of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Prediction,
+    Probabilities,
+}
+
+/// The outputs to give, in the order they were asked for.
+fn wanted_outputs(app: &App, request: &InferRequest<'_>) -> Result<Vec<Wanted>, ApiError> {
+    let classifier = !app.model().output().classes().is_empty();
+    let there_are = if classifier { vec![Wanted::Prediction, Wanted::Probabilities] } else { vec![Wanted::Prediction] };
+    if request.outputs.is_empty() {
+        return Ok(there_are);
+    }
+    let mut wanted = Vec::new();
+    for name in &request.outputs {
+        let output = match &**name {
+            PREDICTION => Wanted::Prediction,
+            PROBABILITIES if classifier => Wanted::Probabilities,
+            _ => {
+                let names =
+                    if classifier { format!("{PREDICTION} and {PROBABILITIES}") } else { PREDICTION.to_owned() };
+                let name = Value::Text(name);
+                return Err(ApiError::bad_request(format!("there is no output {name}; this model has {names}")));
+            }
+        };
+        if wanted.contains(&output) {
+            return Err(ApiError::bad_request(format!("the output {name} is asked for twice")));
+        }
+        wanted.push(output);
+    }
+    Ok(wanted)
+}
+
+/// Rows as tensors hold them.
+struct Batch<'r, 'de> {
+    rows: usize,
+    columns: Columns<'r, 'de>,
+}
+
+enum Columns<'r, 'de> {
+    /// One tensor holds all fields of each row.
+    Matrix(&'r Tensor<'de>, Datatype),
+    /// One tensor a field, at the field's place; a field without one is missing in all rows.
+    Fields(Vec<Option<(&'r Tensor<'de>, Datatype)>>),
+}
+
+impl<'r, 'de> Batch<'r, 'de> {
+    fn new(app: &App, inputs: &'r [Tensor<'de>], unknown: &mut Unknown) -> Result<Batch<'r, 'de>, ApiError> {
+        let fields = app.model().fields();
+        let numbers = fields.iter().all(|field| field.type_ == FeatureType::Number);
+        if let [tensor] = inputs
+            && numbers
+            && app.places.get(&tensor.name).is_none()
+        {
+            let datatype = Datatype::of(tensor)?;
+            return match tensor.shape[..] {
+                [rows, width] if width == fields.len() && datatype.is_numeric() => {
+                    Ok(Batch { rows, columns: Columns::Matrix(tensor, datatype) })
+                }
+                _ => Err(ApiError::bad_request(format!(
+                    "input {}: expected a matrix of numbers of the shape [rows, {}], or one tensor for each field; got {} {:?}",
+                    Value::Text(&tensor.name),
+                    fields.len(),
+                    tensor.datatype,
+                    tensor.shape
+                ))),
+            };
+        }
+        let mut columns = vec![None; fields.len()];
+        let mut rows = None;
+        for tensor in inputs {
+            let name = Value::Text(&tensor.name);
+            let Some(place) = app.places.get(&tensor.name) else {
+                unknown.add(&tensor.name);
+                continue;
+            };
+            let ([length] | [length, 1]) = tensor.shape[..] else {
+                let shape = &tensor.shape;
+                return Err(ApiError::bad_request(format!(
+                    "input {name}: expected the shape [rows] or [rows, 1], got {shape:?}"
+                )));
+            };
+            if *rows.get_or_insert(length) != length {
+                return Err(ApiError::bad_request(format!(
+                    "input {name}: {length} rows, other inputs have another number"
+                )));
+            }
+            if columns[place].replace((tensor, Datatype::of(tensor)?)).is_some() {
+                return Err(ApiError::bad_request(format!("the input {name} stands twice")));
+            }
+        }
+        for (field, column) in fields.iter().zip(&columns) {
+            if column.is_none() && field.required() {
+                return Err(ApiError::bad_request(format!(
+                    "there is no input {:?}, which the model requires",
+                    field.name
+                )));
+            }
+        }
+        match rows {
+            Some(rows) => Ok(Batch { rows, columns: Columns::Fields(columns) }),
+            None => Err(ApiError::bad_request("inputs: expected one tensor for each field")),
+        }
+    }
+
+    /// The value of a field in a row, counted from 0.
+    fn cell(&self, row: usize, place: usize, width: usize) -> Option<(&Cell<'de>, Datatype)> {
+        match &self.columns {
+            Columns::Matrix(tensor, datatype) => tensor.cells.get(row * width + place).map(|cell| (cell, *datatype)),
+            Columns::Fields(columns) => {
+                columns[place].and_then(|(tensor, datatype)| tensor.cells.get(row).map(|cell| (cell, datatype)))
+            }
+        }
+    }
+
+    fn predict(&self, app: &App, deadline: Deadline) -> Result<Vec<Prediction>, ApiError> {
+        let fields = app.model().fields();
+        let mut predictions = Vec::with_capacity(self.rows);
+        let mut details: Vec<Detail> = Vec::new();
+        let mut mistakes = 0;
+        let mut values = Vec::with_capacity(fields.len());
+        for row in 0..self.rows {
+            if row % DEADLINE_EVERY == 0 {
+                deadline.check()?;
+            }
+            values.clear();
+            for (place, field) in fields.iter().enumerate() {
+                let value = match self.cell(row, place, fields.len()) {
+                    Some((cell, datatype)) if !datatype.holds(cell) => Err(FieldError {
+                        field: field.name.clone(),
+                        expected: datatype.expectation().to_owned(),
+                        got: cell.value().to_string(),
+                    }),
+                    Some((cell, _)) => field.decode(cell.value()),
+                    None => field.decode(Value::Missing),
+                };
+                match value {
+                    Ok(value) => values.push(value),
+                    Err(error) => {
+                        mistakes += 1;
+                        if details.len() < MAX_DETAILS {
+                            details.push(Detail::of_field(row + 1, error));
+                        }
+                    }
+                }
+            }
+            if mistakes == 0 {
+                let prediction = predict_row(app.model(), row + 1, &values);
+                let bad = |detail| ApiError::bad_rows(StatusCode::BAD_REQUEST, vec![detail], 1);
+                predictions.push(prediction.map_err(bad)?);
+            }
+        }
+        if mistakes > 0 {
+            return Err(ApiError::bad_rows(StatusCode::BAD_REQUEST, details, mistakes));
+        }
+        Ok(predictions)
+    }
+}
+
+/// What a tensor's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Datatype {
+    Boolean,
+    Integer,
+    Float,
+    Bytes,
+}
+
+impl Datatype {
+    fn of(tensor: &Tensor<'_>) -> Result<Datatype, ApiError> {
+        match &*tensor.datatype {
+            "BOOL" => Ok(Datatype::Boolean),
+            "INT8" | "INT16" | "INT32" | "INT64" | "UINT8" | "UINT16" | "UINT32" | "UINT64" => Ok(Datatype::Integer),
+            "FP16" | "FP32" | "FP64" => Ok(Datatype::Float),
+            "BYTES" => Ok(Datatype::Bytes),
+            other => {
+                let (name, other) = (Value::Text(&tensor.name), Value::Text(other));
+                Err(ApiError::bad_request(format!(
+                    "input {name}: there is no datatype {other}; FP64, INT64, BOOL and BYTES are some"
+                )))
+            }
+        }
+    }
+
+    fn is_numeric(self) -> bool {
+        matches!(self, Datatype::Integer | Datatype::Float)
+    }
+
+    /// Whether a tensor of this type may hold `cell`. A number sent as text is taken where all of it is a number.
+    fn holds(self, cell: &Cell<'_>) -> bool {
+        match (self, cell) {
+            (_, Cell::Missing)
+            | (Datatype::Boolean, Cell::Boolean(_))
+            | (Datatype::Bytes, Cell::Text(_))
+            | (Datatype::Float, Cell::Number(_)) => true,
+            (Datatype::Float, Cell::Text(text)) => parse_number(text).is_some(),
+            (Datatype::Integer, Cell::Number(number)) => number.fract() == 0.0,
+            (Datatype::Integer, Cell::Text(text)) => parse_number(text).is_some_and(|number| number.fract() == 0.0),
+            (Datatype::Boolean, Cell::Number(number)) => *number == 0.0 || *number == 1.0,
+            _ => false,
+        }
+    }
+
+    fn expectation(self) -> &'static str {
+        match self {
+            Datatype::Boolean => "true or false",
+            Datatype::Integer => "a whole number",
+            Datatype::Float => "a number",
+            Datatype::Bytes => "a text",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    model_name: &'a str,
+    model_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<serde_json::Value>,
+    outputs: Vec<Output<'a>>,
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    name: &'static str,
+    datatype: &'static str,
+    shape: Vec<usize>,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    Answers(Vec<Answer<'a>>),
+    Numbers(Vec<f64>),
+}
+
+fn reply(
+    app: &App,
+    request: &InferRequest<'_>,
+    wanted: &[Wanted],
+    predictions: &[Prediction],
+    unknown: &Unknown,
+) -> Vec<u8> {
+    let rows = predictions.len();
+    let classes = app.model().output().classes().len();
+    let output = |wanted: &Wanted| match wanted {
+        Wanted::Prediction => Output {
+            name: PREDICTION,
+            datatype: if classes == 0 { "FP64" } else { "BYTES" },
+            shape: vec![rows],
+            data: Data::Answers(predictions.iter().map(|prediction| Answer::new(app, prediction)).collect()),
+        },
+        Wanted::Probabilities => Output {
+            name: PROBABILITIES,
+            datatype: "FP64",
+            shape: vec![rows, classes],
+            data: Data::Numbers(predictions.iter().flat_map(probabilities).copied().collect()),
+        },
+    };
+    let warnings = unknown.warnings();
+    to_json(&Reply {
+        model_name: &app.manifest().model_name,
+        model_version: &app.manifest().version,
+        id: request.id.as_deref(),
+        // The protocol has no place for warnings but parameters, which are single values.
+        parameters: (!warnings.is_empty()).then(|| json!({"warnings": warnings.join("; ")})),
+        outputs: wanted.iter().map(output).collect(),
+    })
+}
+
+fn probabilities(prediction: &Prediction) -> &[f64] {
+    match prediction {
+        Prediction::Number(_) => &[],
+        Prediction::Class { probabilities, .. } => probabilities,
+    }
+}

@@ -1,0 +1,39 @@
+//! Identifiers of predictions and requests.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Makes 128-bit identifiers: 64 bits drawn at random for the process, and a count.
+#[derive(Debug)]
+pub struct Ids {
+    process: u64,
+    next: AtomicU64,
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        // The standard library seeds its hashers from the operating system's randomness.
+        let draw = || RandomState::new().hash_one(std::process::id());
+        Ids { process: draw(), next: AtomicU64::new(draw() >> 1) }
+    }
+}
+
+impl Ids {
+    /// A new identifier: 32 hexadecimal digits.
+    pub fn next(&self) -> String {
+        format!("{:016x}{:016x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_never_repeat() {
+        let (one, other) = (Ids::default(), Ids::default());
+        let ids: std::collections::HashSet<_> = (0..1000).flat_map(|_| [one.next(), other.next()]).collect();
+        assert_eq!(ids.len(), 2000);
+        assert!(ids.iter().all(|id| id.len() == 32));
+    }
+}

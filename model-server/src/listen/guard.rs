@@ -1,0 +1,169 @@
+//! A connection with timers: for a request's headers, for the time between requests, for a reply nobody reads.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// How long a connection may keep the server waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For a request's headers, from the first byte; for the first byte of a new connection.
+    pub header: Duration,
+    /// For the next request.
+    pub idle: Duration,
+    /// For a reply to move on.
+    pub write: Duration,
+}
+
+/// Whose turn it is on a connection: even where the client's next request is awaited, odd while one is answered.
+#[derive(Clone, Debug, Default)]
+pub struct Turns(Arc<AtomicUsize>);
+
+impl Turns {
+    /// A request begins or ends.
+    pub fn next(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A stream with timers.
+#[derive(Debug)]
+pub struct Guard {
+    stream: TcpStream,
+    timeouts: Timeouts,
+    turns: Turns,
+    /// The turn that `heard` and `read` speak of.
+    turn: usize,
+    /// Whether a part of the awaited request came.
+    heard: bool,
+    read: Alarm,
+    write: Alarm,
+}
+
+impl Guard {
+    /// Guards `stream`; the service reports its `turns`.
+    pub fn new(stream: TcpStream, timeouts: Timeouts, turns: Turns) -> Guard {
+        let turn = turns.get();
+        let read = Alarm { deadline: Some(Instant::now() + timeouts.header), sleep: None };
+        Guard { stream, timeouts, turns, turn, heard: false, read, write: Alarm::default() }
+    }
+
+    /// Notes a change of turns. Returns whether the client's next request is awaited.
+    fn awaits_request(&mut self) -> bool {
+        let turn = self.turns.get();
+        if turn != self.turn {
+            self.turn = turn;
+            self.heard = false;
+            self.read.deadline = Some(Instant::now() + self.timeouts.idle);
+        }
+        turn.is_multiple_of(2)
+    }
+
+    /// There is nothing to read: whether to wait on.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.awaits_request() {
+            // Whoever reads the body has a timer of its own.
+            return Poll::Pending;
+        }
+        ready!(self.read.poll(cx));
+        if !self.heard {
+            // Nothing was asked, so that nothing is to be answered: an ordinary end.
+            return Poll::Ready(Ok(()));
+        }
+        let _ = self.stream.try_write(TOO_SLOW);
+        Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
+    }
+
+    /// The result of a write, unless the other side has read nothing for too long.
+    fn written<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.write.deadline = None;
+            return result;
+        }
+        self.write.deadline.get_or_insert_with(|| Instant::now() + self.timeouts.write);
+        ready!(self.write.poll(cx));
+        Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)))
+    }
+}
+
+impl AsyncRead for Guard {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            Poll::Pending => self.wait(cx),
+            Poll::Ready(result) => {
+                if buf.filled().len() > before && self.awaits_request() && !self.heard {
+                    self.heard = true;
+                    self.read.deadline = Some(Instant::now() + self.timeouts.header);
+                }
+                Poll::Ready(result)
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Guard {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.written(cx, result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.written(cx, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A deadline that is cheap to move, as it moves with every request: the runtime's timer is set only when there is something
+/// to wait for, and moved only where it would come too late.
+#[derive(Debug, Default)]
+struct Alarm {
+    deadline: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() > deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(deadline);
+        }
+    }
+}

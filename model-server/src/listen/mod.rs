@@ -1,0 +1,160 @@
+//! Connections: accepted up to a cap, guarded by timers, closed without breaking a request.
+
+mod guard;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use futures::FutureExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::Service;
+
+use guard::{Guard, Turns};
+
+pub use guard::Timeouts;
+
+use crate::config::Limits;
+
+/// Largest head of a request, bytes; also the most that is read at a time.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+/// How long accepting pauses when the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+const FULL: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\n\
+    Content-Type: application/json\r\nContent-Length: 41\r\n\r\n{\"error\":\"too many connections are open\"}";
+
+/// How far a listener is on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Connections are accepted.
+    Open,
+    /// No new ones are; the open ones go on.
+    NoNew,
+    /// The open ones end as soon as they have answered.
+    Closing,
+}
+
+/// What connections are allowed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Timers.
+    pub timeouts: Timeouts,
+    /// Most connections.
+    pub max_connections: usize,
+}
+
+impl Options {
+    /// From the flags.
+    pub fn new(limits: &Limits) -> Options {
+        let timeouts = Timeouts {
+            header: Duration::from_secs(limits.header_timeout),
+            idle: Duration::from_secs(limits.idle_timeout),
+            write: limits.body_timeout(),
+        };
+        Options { timeouts, max_connections: limits.max_connections }
+    }
+}
+
+/// What a listener tells about itself.
+pub trait Watcher: Clone + Send + Sync + 'static {
+    /// The number of open connections.
+    fn connections(&self) -> &Gauge;
+    /// A connection was turned away.
+    fn refused(&self);
+}
+
+/// Serves `router` on `listener` until `stage` is [`Stage::Closing`] and every connection has ended.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    options: Options,
+    mut stage: watch::Receiver<Stage>,
+    watcher: impl Watcher,
+) {
+    let room = Arc::new(Semaphore::new(options.max_connections));
+    let stages = stage.clone();
+    let mut closed = pin!(reaches(&mut stage, Stage::NoNew));
+    let admit = |stream: TcpStream| {
+        if let Ok(permit) = room.clone().try_acquire_owned() {
+            let connection = connection(stream, router.clone(), options.timeouts, stages.clone());
+            tokio::spawn(counted(connection, permit, watcher.connections().clone()));
+        } else {
+            watcher.refused();
+            let _ = stream.try_write(FULL);
+        }
+    };
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut closed => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => admit(stream),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+    // Whoever has connected already believes to be served.
+    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+        admit(stream);
+    }
+    drop(listener);
+    // All permits are back when the last connection has ended.
+    let _ = room.acquire_many(u32::try_from(options.max_connections).unwrap_or(u32::MAX)).await;
+}
+
+/// Waits until `stage` is at least `wanted`, or nobody can move it any more.
+async fn reaches(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
+    let _ = stage.wait_for(|stage| *stage >= wanted).await;
+}
+
+async fn counted(connection: impl Future<Output = ()>, permit: OwnedSemaphorePermit, gauge: Gauge) {
+    gauge.inc();
+    connection.await;
+    gauge.dec();
+    drop(permit);
+}
+
+async fn connection(stream: TcpStream, router: Router, timeouts: Timeouts, mut stage: watch::Receiver<Stage>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let turns = Turns::default();
+    let io = TokioIo::new(Guard::new(stream, timeouts, turns.clone()));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        turns.next();
+        let turns = turns.clone();
+        let answer = router.clone().call(request.map(Body::new));
+        async move {
+            let response = answer.await;
+            turns.next();
+            Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
+        }
+    });
+    let connection =
+        http1::Builder::new().header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = reaches(&mut stage, Stage::Closing) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,229 @@
+//! From start to stop: probes first, then the model, then traffic; readiness off first, then the end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use slipway_model::{Artefact, ArtefactError};
+use slipway_spec::contract::Exit;
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::admin::{self, Admin};
+use crate::api;
+use crate::config::{Config, Limits};
+use crate::listen::{self, Options, Stage, Watcher};
+use crate::metrics::{self, Metrics, Refusal};
+use crate::state::{App, Lifecycle, Phase};
+
+/// Most connections of the admin port.
+const ADMIN_CONNECTIONS: usize = 64;
+/// How long a request that is on its way on an open connection is awaited before the connection is closed.
+const LINGER: Duration = Duration::from_millis(500);
+/// File descriptors that are not connections of the API.
+const OTHER_FILES: usize = 128;
+
+/// Why the server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The artefact is not there or damaged.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// An address cannot be used.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The system refuses threads, timers or signals.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+impl StartError {
+    /// How the program ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            StartError::Artefact(error) => error.exit(),
+            StartError::Listen { .. } => Exit::Unavailable,
+            StartError::System(_) => Exit::Internal,
+        }
+    }
+}
+
+/// Serves until a signal ends it.
+pub fn run(config: Config) -> Result<(), StartError> {
+    tracing_subscriber::fmt().json().flatten_event(true).with_target(false).with_max_level(config.log).init();
+    let threads = config.threads.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(threads + 1)
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(serve(config, threads));
+    // What is still being calculated is for nobody any more.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
+    let mut signals = Signals::install()?;
+    let lifecycle = Arc::new(Lifecycle::default());
+    let registry = Arc::new(Mutex::new(Registry::default()));
+    let metrics = Metrics::register(&mut registry.lock().unwrap_or_else(PoisonError::into_inner));
+    let admin = Admin { lifecycle: lifecycle.clone(), registry: registry.clone() };
+    let admin_address = start_admin(admin, config.admin_listen)?;
+
+    let begun = Instant::now();
+    let (dir, digest) = (config.model, config.digest);
+    let loading = tokio::task::spawn_blocking(move || Artefact::load(&dir, digest));
+    let artefact = tokio::select! {
+        loaded = loading => loaded.map_err(io::Error::other)??,
+        _ = signals.next() => return Ok(()),
+    };
+    metrics::register_model(&mut registry.lock().unwrap_or_else(PoisonError::into_inner), &artefact, begun.elapsed());
+
+    let limits = within_open_files(config.limits);
+    let options = Options::new(&limits);
+    let mut app = App::new(artefact, limits, threads, metrics.clone(), lifecycle.clone());
+    app.access_log = config.access_log;
+    let listener = bind(config.listen).await?;
+    let address = listener.local_addr()?;
+    tracing::info!(
+        model = app.manifest().model_name,
+        version = app.manifest().version,
+        digest = %app.artefact.digest,
+        %address,
+        %admin_address,
+        load_seconds = begun.elapsed().as_secs_f64(),
+        "serving"
+    );
+    let (stage, stages) = watch::channel(Stage::Open);
+    let traffic = listen::serve(listener, api::router(Arc::new(app)), options, stages, Traffic(metrics));
+    let traffic = tokio::spawn(traffic);
+    lifecycle.enter(Phase::Ready);
+
+    let signal = signals.next().await;
+    lifecycle.enter(Phase::Draining);
+    let drain = match signal {
+        Ending::Terminate => Duration::from_secs(config.drain_seconds),
+        Ending::Interrupt => Duration::ZERO,
+    };
+    tracing::info!(drain_seconds = drain.as_secs(), "stopping");
+    // A second signal means now.
+    let _ = timeout(drain, signals.next()).await;
+    stage.send_replace(Stage::NoNew);
+    tokio::time::sleep(LINGER).await;
+    stage.send_replace(Stage::Closing);
+    if timeout(Duration::from_secs(config.finish_seconds), traffic).await.is_err() {
+        tracing::warn!("requests were still in flight at the end");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+/// Starts the admin port on a thread of its own, so that probes are answered however busy the others are.
+fn start_admin(admin: Admin, address: SocketAddr) -> Result<SocketAddr, StartError> {
+    let listener = std::net::TcpListener::bind(address)
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .map_err(|source| StartError::Listen { address, source })?;
+    let address = listener.local_addr()?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("admin".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let options = Options { max_connections: ADMIN_CONNECTIONS, ..Options::new(&Limits::default()) };
+            // It serves until the process ends.
+            let (_open, stages) = watch::channel(Stage::Open);
+            match TcpListener::from_std(listener) {
+                Ok(listener) => {
+                    listen::serve(listener, admin::router(admin), options, stages, Unwatched::default()).await;
+                }
+                Err(error) => tracing::error!(%error, "no probes and no metrics"),
+            }
+        });
+    })?;
+    Ok(address)
+}
+
+/// Less connections where the system allows few open files.
+fn within_open_files(mut limits: Limits) -> Limits {
+    if let Some(files) = max_open_files() {
+        let room = files.saturating_sub(OTHER_FILES).max(1);
+        if room < limits.max_connections {
+            tracing::warn!(max_connections = room, max_open_files = files, "fewer connections than configured");
+            limits.max_connections = room;
+        }
+    }
+    limits
+}
+
+/// The limit of open files, from Linux.
+fn max_open_files() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/self/limits").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
+}
+
+/// Why the server is to end.
+enum Ending {
+    /// SIGTERM: take your time.
+    Terminate,
+    /// SIGINT: somebody waits at a terminal.
+    Interrupt,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> io::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> Ending {
+        tokio::select! {
+            _ = self.terminate.recv() => Ending::Terminate,
+            _ = self.interrupt.recv() => Ending::Interrupt,
+        }
+    }
+}
+
+/// Counts the connections of the API.
+#[derive(Clone)]
+struct Traffic(Metrics);
+
+impl Watcher for Traffic {
+    fn connections(&self) -> &Gauge {
+        &self.0.connections
+    }
+
+    fn refused(&self) {
+        self.0.refused(Refusal::Connections);
+    }
+}
+
+/// Nobody counts the connections of the admin port.
+#[derive(Clone, Default)]
+struct Unwatched(Gauge);
+
+impl Watcher for Unwatched {
+    fn connections(&self) -> &Gauge {
+        &self.0
+    }
+
+    fn refused(&self) {}
+}

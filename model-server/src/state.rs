@@ -1,0 +1,149 @@
+//! What every request needs: the model, the bounds, where the server is in its life.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use axum::http::HeaderValue;
+use bytes::Bytes;
+use slipway_model::{Artefact, Field, Manifest, Model};
+use tokio::sync::Semaphore;
+
+use crate::api::{openapi, page};
+use crate::config::Limits;
+use crate::ids::Ids;
+use crate::metrics::Metrics;
+
+/// Bodies of which one block is pending are counted in blocks of this many bytes.
+pub const PENDING_BLOCK: usize = 16 << 10;
+/// Most values that the rows of one request may decode to.
+const MAX_DECODED: usize = 10_000_000;
+/// Most numbers that the predictions of one request may hold.
+const MAX_PREDICTED: usize = 1_000_000;
+
+/// Where the server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// The model is being read.
+    Starting = 0,
+    /// Predictions are welcome.
+    Ready = 1,
+    /// Still serving, but to be left alone: it is about to stop.
+    Draining = 2,
+}
+
+/// The server's [`Phase`], shared by all threads.
+#[derive(Debug, Default)]
+pub struct Lifecycle(AtomicU8);
+
+impl Lifecycle {
+    /// The phase now.
+    pub fn phase(&self) -> Phase {
+        match self.0.load(Ordering::Acquire) {
+            0 => Phase::Starting,
+            1 => Phase::Ready,
+            _ => Phase::Draining,
+        }
+    }
+
+    /// Goes on to `phase`.
+    pub fn enter(&self, phase: Phase) {
+        self.0.store(phase as u8, Ordering::Release);
+    }
+}
+
+/// Everything a request needs.
+#[derive(Debug)]
+pub struct App {
+    /// The model and its manifest.
+    pub artefact: Artefact,
+    /// Places of the fields by their names.
+    pub places: Places,
+    /// Bounds on what callers may send.
+    pub limits: Limits,
+    /// Whether every request is logged.
+    pub access_log: bool,
+    /// Requests being predicted or waiting for it.
+    pub in_flight: Semaphore,
+    /// Large requests being predicted.
+    pub large: Arc<Semaphore>,
+    /// Blocks of [`PENDING_BLOCK`] bytes that arriving bodies may still take.
+    pub pending: Arc<Semaphore>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Ready or not.
+    pub lifecycle: Arc<Lifecycle>,
+    /// New identifiers.
+    pub ids: Ids,
+    /// The value of the header `slipway-model`.
+    pub model_header: HeaderValue,
+    /// The value of the header `slipway-model-version`.
+    pub version_header: HeaderValue,
+    /// `GET /openapi.json`.
+    pub openapi: Bytes,
+    /// `GET /` for people.
+    pub page: Bytes,
+}
+
+impl App {
+    /// What requests to `artefact` need, with `threads` that predict.
+    pub fn new(artefact: Artefact, limits: Limits, threads: usize, metrics: Metrics, lifecycle: Arc<Lifecycle>) -> App {
+        let manifest = &artefact.manifest;
+        App {
+            places: Places::new(artefact.model.fields()),
+            access_log: false,
+            in_flight: Semaphore::new(limits.max_in_flight),
+            large: Arc::new(Semaphore::new(threads)),
+            pending: Arc::new(Semaphore::new(limits.max_pending_bytes.div_ceil(PENDING_BLOCK))),
+            metrics,
+            lifecycle,
+            ids: Ids::default(),
+            model_header: header(&manifest.model_name),
+            version_header: header(&manifest.version),
+            openapi: Bytes::from(openapi::document(manifest).to_string()),
+            page: Bytes::from(page::html(manifest)),
+            limits,
+            artefact,
+        }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.artefact.model
+    }
+
+    /// Its manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.artefact.manifest
+    }
+
+    /// Most rows of a request.
+    pub fn max_rows(&self) -> usize {
+        let decoded = MAX_DECODED / self.model().fields().len();
+        let predicted = MAX_PREDICTED / self.model().output().width();
+        self.limits.max_rows.min(decoded).min(predicted)
+    }
+}
+
+/// A text as the value of a header; what a header cannot hold becomes `?`.
+fn header(text: &str) -> HeaderValue {
+    let text: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
+    HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("?"))
+}
+
+/// Places of fields by their names.
+#[derive(Debug)]
+pub struct Places(HashMap<String, usize>);
+
+impl Places {
+    /// Of `fields`.
+    pub fn new(fields: &[Field]) -> Places {
+        Places(fields.iter().enumerate().map(|(place, field)| (field.name.clone(), place)).collect())
+    }
+
+    /// The place of the field `name`.
+    pub fn get(&self, name: &str) -> Option<usize> {
+        self.0.get(name).copied()
+    }
+}
