@@ -3,6 +3,8 @@
 //! The spec says policy or exact bytes; which bytes serve stands in the status alone. [`phase`] holds the part of the
 //! status that the rollout continues from after any interruption.
 
+#![expect(clippy::doc_markdown, reason = "kubectl explain shows descriptions as plain text")]
+
 pub mod phase;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

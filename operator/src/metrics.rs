@@ -20,6 +20,12 @@ struct Finished {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RolloutEnd {
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Controller {
     controller: &'static str,
 }
@@ -35,6 +41,7 @@ pub struct Metrics {
     reconciles: Family<Outcome, Counter>,
     durations: Family<Controller, Histogram>,
     runs: Family<Finished, Counter>,
+    rollouts: Family<RolloutEnd, Counter>,
 }
 
 impl Default for Metrics {
@@ -43,10 +50,16 @@ impl Default for Metrics {
         let reconciles = Family::default();
         let durations = Family::<Controller, Histogram>::new_with_constructor(duration_buckets);
         let runs = Family::default();
+        let rollouts = Family::default();
         registry.register("reconciles", "Reconciles by outcome: ok or the error's class", reconciles.clone());
         registry.register("reconcile_seconds", "Wall time of a reconcile, seconds", durations.clone());
         registry.register("training_runs_finished", "Training runs that finished, by reason", runs.clone());
-        Metrics { registry, reconciles, durations, runs }
+        registry.register(
+            "rollouts",
+            "Rollouts by outcome (promoted, failed, rolled_back, stalled) and, of failed ones, the reason",
+            rollouts.clone(),
+        );
+        Metrics { registry, reconciles, durations, runs, rollouts }
     }
 }
 
@@ -60,6 +73,11 @@ impl Metrics {
     /// Counts a training run that finished, by the reason of its condition.
     pub fn training_run_finished(&self, reason: &'static str) {
         self.runs.get_or_create(&Finished { reason }).inc();
+    }
+
+    /// Counts a turn of a rollout: `promoted`, `failed` with its reason, `rolled_back` or `stalled`.
+    pub fn rollout(&self, outcome: &'static str, reason: &'static str) {
+        self.rollouts.get_or_create(&RolloutEnd { outcome, reason }).inc();
     }
 
     /// The metrics in the `OpenMetrics` text format.
