@@ -4,6 +4,7 @@
 //! what only a cluster knows: pods, retries, conditions. `crds/yaml` is generated from these types by
 //! `slipway-crds-codegen`.
 
+pub mod cases;
 pub mod condition;
 pub mod model_deployment;
 pub mod pod;
@@ -35,4 +36,13 @@ pub mod label {
     pub const REVISION: &str = "slipway.dev/revision";
     /// Annotation: the revision of the code or configuration behind a `TrainingRun`; goes into the artefact's lineage.
     pub const CODE_REVISION: &str = "slipway.dev/code-revision";
+}
+
+/// The API definitions: file name and YAML, as they stand in `crds/yaml`.
+pub fn definitions() -> Result<Vec<(String, String)>, Box<dyn std::error::Error>> {
+    use kube::CustomResourceExt;
+    [training_run::TrainingRun::crd(), model_deployment::ModelDeployment::crd()]
+        .iter()
+        .map(|crd| Ok((format!("{}.yaml", crd.spec.names.plural), schema::to_yaml(crd)?)))
+        .collect()
 }

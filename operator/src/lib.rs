@@ -9,4 +9,5 @@ pub mod kube_io;
 pub mod metrics;
 pub mod model_deployment;
 pub mod rollout;
+pub mod run;
 pub mod training_run;

@@ -7,6 +7,8 @@ pub mod build;
 pub mod decide;
 mod error;
 pub mod facts;
+#[cfg(test)]
+mod fixture;
 pub mod observe;
 pub mod status;
 pub mod validate;
@@ -16,29 +18,36 @@ use std::sync::Arc;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::ObjectMeta;
 use kube::runtime::controller::Action;
 use serde_json::json;
 use slipway_crds::training_run::{TrainingRun, TrainingRunStatus, reason};
 
 use self::decide::{Act, Plan, Progress};
 pub use self::error::Error;
-pub use self::observe::Stores;
+use self::observe::Stores;
+pub use self::observe::Watches;
 use self::validate::{Invalid, ValidRun, validate};
-use crate::kube_io::{Applier, Class, Classified, Context, Created, IoError, Note, Reconcile};
+use crate::kube_io::{Applier, Class, Classified, Context, Created, IoError, Note, Queue, Reconcile};
 
 /// Field manager of Jobs.
 const JOBS: &str = "slipway-operator/workload";
 /// Field manager of the status.
 const STATUS: &str = "slipway-operator/status";
 
-/// Reconciles runs.
-pub struct Controller {
-    /// Where it looks.
-    pub stores: Stores,
+/// Reconciles `TrainingRuns`.
+pub struct TrainingRuns {
+    stores: Stores,
 }
 
-impl Reconcile for Controller {
+impl TrainingRuns {
+    /// Subscribes `queue` to the watches and reads from their stores; the caller runs them and waits until they are
+    /// complete.
+    pub fn new(queue: &Queue<TrainingRun>, watches: Watches<'_>) -> TrainingRuns {
+        TrainingRuns { stores: Stores::subscribe(queue, watches) }
+    }
+}
+
+impl Reconcile for TrainingRuns {
     type Object = TrainingRun;
     type Error = Error;
 
@@ -85,7 +94,7 @@ async fn persist(
         namespace = run.namespace().unwrap_or_default(),
         state = said.map_or("", |said| &said.status),
         reason = said.map_or("", |said| &said.reason),
-        message = said.map_or("", |said| &said.message),
+        said = said.map_or("", |said| &said.message),
         "training run"
     );
     if written.is_finished() && !run.is_finished() {
@@ -164,19 +173,4 @@ async fn create(run: &Arc<TrainingRun>, job: &Job, jobs: &Applier, context: &Con
 
 fn applier(run: &TrainingRun, context: &Context, manager: &'static str) -> Applier {
     Applier::new(&context.client, &run.namespace().unwrap_or_default(), manager)
-}
-
-/// Drops of a Job what the controller does not read.
-pub fn strip_job(job: &mut Job) {
-    if let Some(spec) = &mut job.spec {
-        spec.template = k8s_openapi::api::core::v1::PodTemplateSpec::default();
-    }
-    job.metadata.annotations = None;
-}
-
-/// Drops of a pod what no controller reads.
-pub fn strip_pod(pod: &mut Pod) {
-    pod.spec = None;
-    let meta = std::mem::take(&mut pod.metadata);
-    pod.metadata = ObjectMeta { annotations: None, finalizers: None, ..meta };
 }

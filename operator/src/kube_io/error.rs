@@ -37,7 +37,7 @@ pub trait Classified: std::error::Error + Send + Sync + 'static {
 #[derive(Debug, Error)]
 pub enum IoError {
     /// The API server or the connection to it refused.
-    #[error("{action}: {source}")]
+    #[error("{action}: {}", words(source))]
     Kube {
         /// What was being done, such as `create Job train-1`.
         action: String,
@@ -51,6 +51,14 @@ pub enum IoError {
         /// What was being done.
         action: String,
     },
+}
+
+/// What a person should read: of an answer its message, not all of its fields.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        error => error.to_string(),
+    }
 }
 
 impl IoError {

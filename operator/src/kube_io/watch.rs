@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use futures::channel::mpsc;
 use futures::{Stream, StreamExt, pin_mut};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 /// Seconds after which the server ends a watch and a new one begins, so that a connection that has silently died is
@@ -61,11 +63,11 @@ pub fn owner<K: Resource<DynamicType = ()>, C: Resource>(child: &C) -> Option<Ob
     ObjectRef::from_owner_ref(meta.namespace.as_deref(), owner, ())
 }
 
-type Subscriber<K> = Box<dyn Fn(&K) + Send>;
+type Subscriber<K> = Box<dyn Fn(&K) + Send + Sync>;
 
 /// A watch of one kind. Build it, hand out its [`Watch::store`], subscribe the queues, then run it.
 pub struct Watch<K: Resource<DynamicType = ()> + Clone + 'static> {
-    api: Api<K>,
+    api: Api<DeserializeGuard<K>>,
     config: watcher::Config,
     strip: fn(&mut K),
     store: Store<K>,
@@ -84,14 +86,28 @@ where
     K: Resource<DynamicType = ()> + Clone + fmt::Debug + DeserializeOwned + Send + Sync + 'static,
     ObjectRef<K>: Hash + Eq,
 {
-    /// A watch of everything in `api` that has `labels` (a label selector; empty for all).
-    pub fn new(api: Api<K>, labels: &str) -> Watch<K> {
+    /// A watch of what has `labels` (a label selector; empty for all) in one namespace or, without one, in all.
+    pub fn new(client: &Client, namespace: Option<&str>, labels: &str) -> Watch<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+    {
+        let api = match namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        };
         let (store, writer) = reflector::store();
         let mut config = watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE_SIZE);
         if !labels.is_empty() {
             config = config.labels(labels);
         }
         Watch { api, config, strip: |_| {}, store, writer, subscribers: vec![] }
+    }
+
+    /// Only objects that match this field selector.
+    #[must_use]
+    pub fn fields(mut self, selector: &str) -> Watch<K> {
+        self.config = self.config.fields(selector);
+        self
     }
 
     /// Drops from each object, before it is stored, what nobody reads. `managedFields` always go.
@@ -107,7 +123,7 @@ where
     }
 
     /// Every change, deletion included, puts the keys that `keys` makes of the object into `queue`.
-    pub fn subscribe<T, I>(&mut self, queue: &Queue<T>, keys: impl Fn(&K) -> I + Send + 'static)
+    pub fn subscribe<T, I>(&mut self, queue: &Queue<T>, keys: impl Fn(&K) -> I + Send + Sync + 'static)
     where
         T: Resource<DynamicType = ()> + Send + Sync + 'static,
         I: IntoIterator<Item = ObjectRef<T>>,
@@ -121,9 +137,16 @@ where
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let Watch { api, config, strip, store, writer, subscribers } = self;
         let tell = |object: &K| subscribers.iter().for_each(|subscriber| subscriber(object));
-        let stream = watch(api, config).default_backoff().modify(move |object: &mut K| {
-            object.managed_fields_mut().clear();
-            strip(object);
+        let stream = watch(api, config).default_backoff().filter_map(move |event| {
+            let event = event.map(|event| {
+                readable(event).map(|event| {
+                    event.modify(|object| {
+                        object.managed_fields_mut().clear();
+                        strip(object);
+                    })
+                })
+            });
+            futures::future::ready(event.transpose())
         });
         let stream = reflector::reflector(writer, stream).take_until(shutdown);
         pin_mut!(stream);
@@ -149,4 +172,23 @@ where
             }
         }
     }
+}
+
+/// Leaves out an object that does not fit its type, such as one written by a newer version: it must not stop the watch of
+/// all others.
+fn readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+    let read = |DeserializeGuard(object): DeserializeGuard<K>| {
+        let tell = |invalid: &kube::core::error_boundary::InvalidObject| {
+            let (name, namespace) = (invalid.metadata.name.as_deref(), invalid.metadata.namespace.as_deref());
+            tracing::error!(kind = %K::kind(&()), name, namespace, error = %invalid, "object cannot be read and is left alone");
+        };
+        object.inspect_err(tell).ok()
+    };
+    Some(match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::InitApply(object) => Event::InitApply(read(object)?),
+        Event::Apply(object) => Event::Apply(read(object)?),
+        Event::Delete(object) => Event::Delete(read(object)?),
+    })
 }

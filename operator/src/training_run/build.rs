@@ -212,8 +212,9 @@ fn mount(volume: &str, at: &str, sub_path: Option<String>, read_only: bool) -> V
     }
 }
 
+/// A variable with exactly this value: Kubernetes would expand `$(NAME)` in it.
 fn value(name: &str, value: String) -> EnvVar {
-    EnvVar { name: name.to_owned(), value: Some(value), value_from: None }
+    EnvVar { name: name.to_owned(), value: Some(value.replace('$', "$$")), value_from: None }
 }
 
 /// A variable from the storage Secret; the Secret and each of its names may be missing.
@@ -247,3 +248,6 @@ fn disruption_is_no_failure() -> PodFailurePolicyRule {
     };
     PodFailurePolicyRule { action: "Ignore".to_owned(), on_exit_codes: None, on_pod_conditions: Some(vec![pattern]) }
 }
+
+#[cfg(test)]
+mod tests;

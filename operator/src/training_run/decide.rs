@@ -175,6 +175,8 @@ fn active(valid: &ValidRun, status: &TrainingRunStatus, observed: &Observed, now
         return steady(status, reason, words);
     }
     match &observed.pod {
+        // Between two pods: what was said about the last one holds until the next one says more.
+        None if has_begun(status) => Plan::unchanged(HEARTBEAT),
         None | Some(PodState::Pending) => Plan::underway(reason::STARTING, "waiting for the pod to start"),
         Some(PodState::Running(step)) => {
             let (reason, doing) = match step {
@@ -191,6 +193,12 @@ fn active(valid: &ValidRun, status: &TrainingRunStatus, observed: &Observed, now
         // The Job is about to see it.
         Some(PodState::Unreadable | PodState::Reported(_)) => Plan::unchanged(NEWS_DELAY),
     }
+}
+
+/// Whether something was said about a pod already.
+fn has_begun(status: &TrainingRunStatus) -> bool {
+    condition::find(&status.conditions, SUCCEEDED)
+        .is_some_and(|said| ![reason::STARTING, reason::NAME_TAKEN].contains(&said.reason.as_str()))
 }
 
 /// Says `words` the first time; the cluster puts the same thing in ever new words.
@@ -334,3 +342,6 @@ fn is_blocked(observed: &Observed) -> bool {
 fn age(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO)
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,12 +51,12 @@ pub enum JobState {
     Going,
     /// It has not ended.
     Active,
-    /// All done.
+    /// All done, or about to be called so.
     Complete {
         /// Since when.
         at: Timestamp,
     },
-    /// Given up.
+    /// Given up, though its pods may still be stopping.
     Failed {
         /// Since when.
         at: Timestamp,
@@ -145,9 +145,9 @@ pub fn job(job: Option<&Job>, uid: &str) -> JobFacts {
         JobState::Foreign
     } else if job.metadata.deletion_timestamp.is_some() {
         JobState::Going
-    } else if let Some(complete) = condition("Complete") {
+    } else if let Some(complete) = condition("SuccessCriteriaMet").or_else(|| condition("Complete")) {
         JobState::Complete { at: at(complete.last_transition_time.map(|time| time.0)) }
-    } else if let Some(failed) = condition("Failed") {
+    } else if let Some(failed) = condition("FailureTarget").or_else(|| condition("Failed")) {
         JobState::Failed {
             at: at(failed.last_transition_time.map(|time| time.0)),
             reason: failed.reason.unwrap_or_default(),
@@ -186,6 +186,9 @@ fn steps(pod: &Pod) -> Vec<(Step, &ContainerStatus)> {
 }
 
 fn pod(pod: &Pod) -> PodState {
+    if let Some(disrupted) = disrupted(pod) {
+        return disrupted;
+    }
     let steps = steps(pod);
     let terminated = |status: &ContainerStatus| state(status).and_then(|state| state.terminated.clone());
     for (step, status) in &steps {
@@ -271,6 +274,16 @@ fn last_line(message: &str) -> Option<&str> {
     message.lines().rev().map(str::trim).find(|line| !line.is_empty())
 }
 
+/// A pod that the cluster took away: evicted, preempted, its node drained. Its steps were stopped, they did not fail.
+fn disrupted(pod: &Pod) -> Option<PodState> {
+    let conditions = pod.status.as_ref()?.conditions.as_deref()?;
+    let target =
+        conditions.iter().find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
+    let words = target.message.as_deref().or(target.reason.as_deref()).unwrap_or("no reason given");
+    let message = format!("the cluster stopped the pod: {words}");
+    Some(PodState::Failed(Failure { reason: reason::JOB_FAILED, message, is_final: false, kept_alive: None }))
+}
+
 /// A pod that failed without any step saying why: evicted, its node lost, or stopped before it began.
 fn failed_as_a_whole(pod: &Pod) -> Option<PodState> {
     let status = pod.status.as_ref().filter(|status| status.phase.as_deref() == Some("Failed"))?;
@@ -306,3 +319,6 @@ fn unschedulable(pod: &Pod) -> Option<String> {
     (scheduled.status == "False" && scheduled.reason.as_deref() == Some("Unschedulable"))
         .then(|| scheduled.message.clone().unwrap_or_else(|| "no node has room".to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,21 +16,47 @@ use super::build::REPORT_SUFFIX;
 use super::decide::Observed;
 use super::facts;
 use super::validate::ChampionQuery;
+use crate::kube_io::{Queue, Watch, owner};
 
-/// The stores that the controller reads; each is filled by a watch of its own.
-#[derive(Clone)]
-pub struct Stores {
+/// The watches that the controller reads and is woken by.
+pub struct Watches<'a> {
+    /// The runs themselves.
+    pub runs: &'a mut Watch<TrainingRun>,
     /// Jobs with the operator's label.
-    pub jobs: Store<Job>,
+    pub jobs: &'a mut Watch<Job>,
     /// Pods with the operator's label.
-    pub pods: Store<Pod>,
+    pub pods: &'a mut Watch<Pod>,
     /// Events about pods that a Job could not create.
-    pub events: Store<Event>,
+    pub events: &'a mut Watch<Event>,
     /// Deployments, for their stable models.
-    pub deployments: Store<ModelDeployment>,
+    pub deployments: &'a mut Watch<ModelDeployment>,
+}
+
+/// The stores of those watches.
+pub struct Stores {
+    jobs: Store<Job>,
+    pods: Store<Pod>,
+    events: Store<Event>,
+    deployments: Store<ModelDeployment>,
 }
 
 impl Stores {
+    /// Subscribes `queue` to every change that may matter to a run.
+    pub fn subscribe(queue: &Queue<TrainingRun>, watches: Watches<'_>) -> Stores {
+        let Watches { runs, jobs, pods, events, deployments } = watches;
+        runs.subscribe(queue, |run| Some(ObjectRef::from_obj(run)));
+        jobs.subscribe(queue, owner);
+        pods.subscribe(queue, |pod| {
+            let run = pod.labels().get(label::TRAINING_RUN)?;
+            Some(ObjectRef::new(run).within(pod.metadata.namespace.as_deref()?))
+        });
+        events.subscribe(queue, |event| {
+            let about = &event.involved_object;
+            Some(ObjectRef::new(about.name.as_deref()?).within(about.namespace.as_deref()?))
+        });
+        Stores { jobs: jobs.store(), pods: pods.store(), events: events.store(), deployments: deployments.store() }
+    }
+
     /// What is known about `run`; the champion is looked up only where `champion` asks for one.
     pub fn observe(&self, run: &TrainingRun, champion: Option<&ChampionQuery>) -> Observed {
         let namespace = run.namespace().unwrap_or_default();

@@ -131,14 +131,15 @@ fn set_conditions(
     now: Timestamp,
 ) {
     let generation = run.metadata.generation;
-    let mut set = |type_, status_is| {
+    let mut set = |type_, status_is, message: &str| {
         let says = Says { type_, status: status_is, reason, message: message.to_owned() };
         set_condition(&mut status.conditions, says, generation, now);
     };
-    set(SUCCEEDED, succeeded);
-    set(READY, succeeded);
-    set(RECONCILING, Status::from(succeeded == Status::Unknown));
-    set(STALLED, Status::from(succeeded == Status::False));
+    let (reconciling, stalled) = (succeeded == Status::Unknown, succeeded == Status::False);
+    set(SUCCEEDED, succeeded, message);
+    set(READY, succeeded, message);
+    set(RECONCILING, reconciling.into(), if reconciling { message } else { "" });
+    set(STALLED, stalled.into(), if stalled { message } else { "" });
 }
 
 /// The event of a transition: none where the reason is the one before, or is a step that simply follows.
@@ -161,3 +162,6 @@ pub fn note(before: Option<&TrainingRunStatus>, progress: &Progress, after: &Tra
     };
     Some(Note { warning, reason, action, message: said.message.clone() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,3 +143,6 @@ fn champion_query(spec: &TrainingRunSpec) -> Option<ChampionQuery> {
         None => ChampionQuery::Following(spec.training.model_name.clone()),
     })
 }
+
+#[cfg(test)]
+mod tests;
