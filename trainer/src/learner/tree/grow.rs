@@ -1,6 +1,6 @@
-//! Growing one tree.
+//! Splitting the nodes of a tree.
 
-use slipway_model::{Tree, TreeNode};
+use std::ops::Range;
 
 use super::criterion::Criterion;
 use super::presort::{Presorted, SortedColumn, rank, row};
@@ -19,176 +19,122 @@ pub(super) struct Limits {
     pub(super) leaf: usize,
 }
 
-/// A tree with what is known of each of its nodes, inner ones included. Node 0 is the root.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Grown {
-    pub(super) nodes: Vec<Node>,
-    /// The predictions of the nodes, one after the other.
-    values: Vec<f64>,
-    /// Numbers in one prediction.
-    width: usize,
-}
-
-/// One node.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    /// Training rows that reach it.
-    pub(super) rows: u32,
-    /// Place of its left child, which the right one follows; 0 for a leaf.
-    pub(super) left: u32,
-    pub(super) column: u32,
-    pub(super) threshold: f64,
-}
-
-/// The best way found to split a node.
+/// A way to split a node: rows with a value up to the threshold go left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Split {
-    /// What the criterion makes of it; larger is better.
-    pub(super) gain: f64,
     pub(super) column: usize,
+    pub(super) threshold: f64,
     /// Rows that go left.
     pub(super) left: usize,
 }
 
-impl Grown {
-    /// The prediction of a node.
-    pub(super) fn value(&self, node: usize) -> &[f64] {
-        &self.values[node * self.width..(node + 1) * self.width]
-    }
-
-    /// The child of a split that a row with this value in its column goes to.
-    pub(super) fn child(&self, node: usize, value: f32) -> usize {
-        let Node { left, threshold, .. } = self.nodes[node];
-        left as usize + usize::from(f64::from(value) > threshold)
-    }
-
-    /// The tree as a model keeps it.
-    pub(super) fn into_tree(self) -> Tree {
-        Tree::new(self.nodes.iter().enumerate().map(|(place, node)| match node.left {
-            0 => TreeNode::Leaf(self.value(place).to_vec()),
-            left => TreeNode::Split { column: node.column, threshold: node.threshold, left },
-        }))
-    }
+/// How a node may be split.
+pub(super) struct Splits {
+    /// The best, one a column that is as good as any.
+    pub(super) best: Vec<Split>,
+    /// A bit for each column: whether it is constant in the node.
+    pub(super) constant: Vec<u64>,
 }
 
-/// Grows a tree on `rows`, which are ascending.
-///
-/// Ties between columns go to the first, between thresholds to the smallest, so that the tree does not depend on where
-/// growth stops.
-pub(super) fn grow<C: Criterion>(sorted: &Presorted, rows: &[u32], criterion: C, limits: Limits) -> Grown {
-    let mut grower = Grower::new(sorted, rows, criterion);
-    let width = grower.criterion.width();
-    let mut grown = Grown { nodes: vec![Node::leaf()], values: vec![0.0; width], width };
-    let mut open = vec![Open { node: 0, start: 0, end: rows.len(), depth: 0 }];
-    while let Some(Open { node, start, end, depth }) = open.pop() {
-        let count = end - start;
-        grown.nodes[node].rows = count as u32;
-        let value = &mut grown.values[node * width..(node + 1) * width];
-        let pure = grower.criterion.enter(start, &grower.rows[start..end], value);
-        if pure || depth >= limits.depth || count < limits.split {
-            continue;
-        }
-        let Some(split) = grower.best_split(start, end, limits.leaf) else { continue };
-        let threshold = grower.partition(start, end, split);
-        let left = grown.nodes.len();
-        grown.nodes[node] = Node { rows: count as u32, left: left as u32, column: split.column as u32, threshold };
-        grown.nodes.extend([Node::leaf(), Node::leaf()]);
-        grown.values.resize(grown.nodes.len() * width, 0.0);
-        let middle = start + split.left;
-        open.push(Open { node: left + 1, start: middle, end, depth: depth + 1 });
-        open.push(Open { node: left, start, end: middle, depth: depth + 1 });
-    }
-    grown
-}
-
-impl Node {
-    fn leaf() -> Node {
-        Node { rows: 0, left: 0, column: 0, threshold: 0.0 }
-    }
-}
-
-/// A node that still has to be looked at: a range of the growers' rows.
-struct Open {
-    node: usize,
-    start: usize,
-    end: usize,
-    depth: usize,
-}
-
-struct Grower<'a, C> {
+/// Rows of a node and all below it, in every order that is needed.
+pub(super) struct Grower<'a> {
     columns: &'a [SortedColumn],
-    criterion: C,
+    criterion: Box<dyn Criterion + 'a>,
     /// The rows of each node together, ascending.
     rows: Vec<u32>,
     /// The same by each column's value; empty for a column whose values cannot be told apart.
     orders: Vec<Vec<u64>>,
-    goes_left: Vec<bool>,
+    /// By row; of use within one step only.
+    marks: Vec<bool>,
     scratch: Vec<u64>,
 }
 
-impl<'a, C: Criterion> Grower<'a, C> {
-    fn new(sorted: &'a Presorted, rows: &[u32], criterion: C) -> Self {
-        let all = sorted.columns.first().map_or(0, |column| column.values.len());
-        let mut used = vec![false; all];
-        for &row in rows {
-            used[row as usize] = true;
-        }
-        let order = |column: &SortedColumn| {
-            if column.ranked.len() < 2 {
-                return Vec::new();
-            }
-            let mut order = Vec::with_capacity(rows.len());
-            order.extend(column.keys.iter().copied().filter(|&key| used[row(key) as usize]));
-            order
-        };
+impl<'a> Grower<'a> {
+    pub(super) fn new(sorted: &'a Presorted, criterion: Box<dyn Criterion + 'a>) -> Self {
         Grower {
             columns: &sorted.columns,
             criterion,
-            rows: rows.to_vec(),
-            orders: sorted.columns.iter().map(order).collect(),
-            goes_left: used,
-            scratch: vec![0; rows.len()],
+            rows: Vec::new(),
+            orders: Vec::new(),
+            marks: vec![false; sorted.rows],
+            scratch: Vec::new(),
         }
     }
 
-    fn best_split(&mut self, start: usize, end: usize, min_leaf: usize) -> Option<Split> {
-        let mut best: Option<Split> = None;
+    /// Starts with a node of these rows, which are ascending.
+    pub(super) fn begin(&mut self, rows: &[u32]) {
+        for &row in &self.rows {
+            self.marks[row as usize] = false;
+        }
+        self.rows.clear();
+        self.rows.extend(rows);
+        self.scratch.resize(rows.len().max(self.scratch.len()), 0);
+        for &row in rows {
+            self.marks[row as usize] = true;
+        }
+        let order =
+            |column: &SortedColumn| if column.ranked.len() < 2 { Vec::new() } else { column.order(rows, &self.marks) };
+        self.orders = self.columns.iter().map(order).collect();
+        self.criterion.begin(rows);
+    }
+
+    /// The rows that [`Grower::begin`] was given, those of each node together.
+    pub(super) fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Turns to the node of the rows in `range`: writes its prediction and says whether it is pure.
+    pub(super) fn enter(&mut self, range: Range<usize>, value: &mut [f64]) -> bool {
+        self.criterion.enter(range.start, &self.rows[range], value)
+    }
+
+    /// The best splits of the node entered last, with at least `min_leaf` rows on each side.
+    pub(super) fn best_splits(&mut self, range: Range<usize>, min_leaf: usize) -> Splits {
+        let mut splits = Splits { best: Vec::new(), constant: vec![0; self.columns.len().div_ceil(64)] };
+        let mut best = f64::NEG_INFINITY;
         for (place, (column, order)) in self.columns.iter().zip(&self.orders).enumerate() {
-            let Some(keys) = order.get(start..end) else { continue };
-            let ends = column.ranked[rank(keys[0])] + FEATURE_THRESHOLD;
-            if column.ranked[rank(keys[keys.len() - 1])] <= ends {
+            let keys = order.get(range.clone()).unwrap_or_default();
+            let value = |place: usize| column.ranked[rank(keys[place])];
+            if keys.is_empty() || value(keys.len() - 1) <= value(0) + FEATURE_THRESHOLD {
+                splits.constant[place / 64] |= 1 << (place % 64);
                 continue;
             }
             let candidates = Candidates { keys, ranked: &column.ranked, min_leaf };
-            let bar = best.map_or(f64::NEG_INFINITY, |best| best.gain);
-            if let Some((gain, left)) = self.criterion.best(candidates, bar) {
-                best = Some(Split { gain, column: place, left });
+            let Some((gain, left)) = self.criterion.best(candidates) else { continue };
+            if is_better(best, gain) {
+                continue;
             }
+            if is_better(gain, best) {
+                splits.best.clear();
+                best = gain;
+            }
+            let threshold = f64::from(value(left - 1)) / 2.0 + f64::from(value(left)) / 2.0;
+            splits.best.push(Split { column: place, threshold, left });
         }
-        best
+        splits
     }
 
-    /// Sorts a node's rows into its children's, everywhere, and returns the threshold.
-    fn partition(&mut self, start: usize, end: usize, split: Split) -> f64 {
-        let column = &self.columns[split.column];
-        let keys = &self.orders[split.column][start..end];
-        for (place, &key) in keys.iter().enumerate() {
-            self.goes_left[row(key) as usize] = place < split.left;
+    /// Sorts a node's rows into its children's, in every order.
+    pub(super) fn partition(&mut self, range: Range<usize>, split: Split) {
+        for (place, &key) in self.orders[split.column][range.clone()].iter().enumerate() {
+            self.marks[row(key) as usize] = place < split.left;
         }
-        let value = |place: usize| f64::from(column.ranked[rank(keys[place])]);
-        let threshold = value(split.left - 1) / 2.0 + value(split.left) / 2.0;
-        let goes_left = &self.goes_left;
+        let goes_left = &self.marks;
         for (place, order) in self.orders.iter_mut().enumerate() {
             if place != split.column && !order.is_empty() {
-                partition(&mut order[start..end], &mut self.scratch, |key| goes_left[row(key) as usize]);
+                partition(&mut order[range.clone()], &mut self.scratch, |key| goes_left[row(key) as usize]);
             }
         }
-        let mut rows_scratch = std::mem::take(&mut self.scratch);
-        partition_rows(&mut self.rows[start..end], &mut rows_scratch, goes_left);
-        self.scratch = rows_scratch;
-        self.criterion.partition(start, end, goes_left);
-        threshold
+        partition_rows(&mut self.rows[range.clone()], &mut self.scratch, goes_left);
+        self.criterion.partition(range, goes_left);
     }
+}
+
+/// Whether one gain is larger than another by more than rounding. Sums of the same numbers differ in their last bits when
+/// they are added in another order; splits that differ no more than that are equally good.
+pub(super) fn is_better(gain: f64, than: f64) -> bool {
+    const ROUNDING: f64 = 1e-12;
+    if than.is_infinite() { gain > than } else { gain - than > ROUNDING * than.abs() }
 }
 
 /// Moves what goes left to the front, keeping the order on both sides.

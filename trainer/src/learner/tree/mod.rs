@@ -2,10 +2,13 @@
 //!
 //! Each column is sorted once ([`presort`]); every tree, fold and grid point uses that order. A node keeps its rows in the
 //! order of every column by a stable partition, never by sorting again ([`grow`]). What a split is worth is the matter of a
-//! [`criterion`]. `max_depth` and `min_samples_split` only stop growth and never change a split, so one tree, grown without
-//! them, answers for all their values ([`grid`]).
+//! [`criterion`]. `max_depth` and `min_samples_split` only stop growth and never change a split, so the nodes found once
+//! ([`atlas`]) serve all their values ([`grid`]). Between equally good columns scikit-learn's own random order decides
+//! ([`draw`]), so that the trees are the same.
 
+mod atlas;
 mod criterion;
+mod draw;
 mod grid;
 mod grow;
 mod presort;
@@ -13,7 +16,8 @@ mod presort;
 use slipway_model::Estimator;
 use slipway_spec::{Criterion, IntOrNone, Parameters};
 
-use self::grow::{Grown, Limits};
+use self::atlas::Atlas;
+use self::grow::Limits;
 use self::presort::Presorted;
 use super::{FitError, Fitted, Learner, Samples, Scorer, Target};
 
@@ -28,36 +32,28 @@ impl<'a> DecisionTree<'a> {
         DecisionTree { samples, sorted: Presorted::new(samples) }
     }
 
-    fn grow(&self, rows: &[u32], criterion: Option<Criterion>, limits: Limits) -> Grown {
-        let target = &self.samples.target;
-        match (target, criterion.unwrap_or_else(|| default_criterion(target))) {
-            (Target::Numbers(values), Criterion::AbsoluteError) => {
-                grow::grow(&self.sorted, rows, criterion::AbsoluteError::new(values, rows), limits)
+    /// The trees on `rows` that stop growing no later than at `limits`.
+    fn atlas(&self, rows: &[u32], criterion: Option<Criterion>, limits: Limits) -> Atlas<'_> {
+        let criterion: Box<dyn criterion::Criterion> = match (&self.samples.target, criterion) {
+            (Target::Numbers(values), Some(Criterion::AbsoluteError)) => {
+                Box::new(criterion::AbsoluteError::new(values))
             }
-            (Target::Numbers(values), _) => {
-                grow::grow(&self.sorted, rows, criterion::SquaredError::new(values, rows), limits)
+            (Target::Numbers(values), _) => Box::new(criterion::SquaredError::new(values, rows)),
+            (Target::Classes { codes, count }, Some(Criterion::Entropy | Criterion::LogLoss)) => {
+                Box::new(criterion::Entropy::new(codes, *count, rows))
             }
-            (Target::Classes { codes, count }, Criterion::Entropy | Criterion::LogLoss) => {
-                grow::grow(&self.sorted, rows, criterion::Entropy::new(codes, *count, rows), limits)
-            }
-            (Target::Classes { codes, count }, _) => {
-                grow::grow(&self.sorted, rows, criterion::Gini::new(codes, *count), limits)
-            }
-        }
-    }
-}
-
-fn default_criterion(target: &Target) -> Criterion {
-    match target {
-        Target::Numbers(_) => Criterion::SquaredError,
-        Target::Classes { .. } => Criterion::Gini,
+            (Target::Classes { codes, count }, _) => Box::new(criterion::Gini::new(codes, *count)),
+        };
+        Atlas::new(&self.sorted, rows, criterion, limits)
     }
 }
 
 impl Learner for DecisionTree<'_> {
     fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError> {
-        let grown = self.grow(rows, parameters.criterion, Limits::new(parameters, rows.len()));
-        let estimator = Estimator::Tree(grown.into_tree());
+        let limits = Limits::new(parameters, rows.len());
+        let mut atlas = self.atlas(rows, parameters.criterion, limits);
+        let plan = atlas.plan(limits, random_state(parameters));
+        let estimator = Estimator::Tree(atlas.tree(&plan));
         Ok(Fitted { encoder: self.samples.encoder.clone(), estimator, warnings: Vec::new() })
     }
 
@@ -70,6 +66,10 @@ impl Learner for DecisionTree<'_> {
     ) -> Result<Vec<Option<f64>>, FitError> {
         Ok(self.validate_grid(points, rows, validation, scorer))
     }
+}
+
+fn random_state(parameters: &Parameters) -> i64 {
+    parameters.random_state.unwrap_or(0)
 }
 
 impl Limits {

@@ -1,5 +1,7 @@
 //! Mean absolute deviation from the median, for regressions.
 
+use std::ops::Range;
+
 use super::super::grow::{Candidates, partition_rows};
 use super::super::presort::row;
 use super::{Best, Criterion, EPSILON};
@@ -25,14 +27,12 @@ pub(in super::super) struct AbsoluteError<'a> {
 }
 
 impl<'a> AbsoluteError<'a> {
-    pub(in super::super) fn new(target: &'a [f64], rows: &[u32]) -> Self {
-        let mut by_target = rows.to_vec();
-        by_target.sort_by(|&a, &b| target[a as usize].total_cmp(&target[b as usize]));
+    pub(in super::super) fn new(target: &'a [f64]) -> Self {
         AbsoluteError {
             target,
-            middle: target[by_target[rows.len() / 2] as usize],
-            by_target,
-            scratch: vec![0; rows.len()],
+            middle: 0.0,
+            by_target: Vec::new(),
+            scratch: Vec::new(),
             sorted: Vec::new(),
             places: vec![0; target.len()],
             list: List::default(),
@@ -44,6 +44,15 @@ impl<'a> AbsoluteError<'a> {
 impl Criterion for AbsoluteError<'_> {
     fn width(&self) -> usize {
         1
+    }
+
+    fn begin(&mut self, rows: &[u32]) {
+        let target = |row: u32| self.target[row as usize];
+        self.by_target.clear();
+        self.by_target.extend(rows);
+        self.by_target.sort_by(|&a, &b| target(a).total_cmp(&target(b)));
+        self.middle = target(self.by_target[rows.len() / 2]);
+        self.scratch.resize(rows.len(), 0);
     }
 
     fn enter(&mut self, start: usize, rows: &[u32], value: &mut [f64]) -> bool {
@@ -60,7 +69,7 @@ impl Criterion for AbsoluteError<'_> {
         self.list.deviation(&self.sorted) / rows.len() as f64 <= EPSILON
     }
 
-    fn best(&mut self, candidates: Candidates<'_>, bar: f64) -> Option<(f64, usize)> {
+    fn best(&mut self, candidates: Candidates<'_>) -> Option<(f64, usize)> {
         let keys = candidates.keys;
         let place = |key: u64| self.places[row(key) as usize] as usize;
         self.beginnings.resize(keys.len(), 0.0);
@@ -69,7 +78,7 @@ impl Criterion for AbsoluteError<'_> {
             self.list.remove(place(keys[count]), &self.sorted);
             self.beginnings[count] = self.list.deviation(&self.sorted);
         }
-        let mut best = Best::above(bar);
+        let mut best = Best::default();
         self.list.fill(&self.sorted);
         for count in 1..keys.len() {
             self.list.remove(place(keys[count - 1]), &self.sorted);
@@ -77,11 +86,11 @@ impl Criterion for AbsoluteError<'_> {
                 best.offer(-(self.beginnings[count] + self.list.deviation(&self.sorted)), count);
             }
         }
-        best.found
+        best.0
     }
 
-    fn partition(&mut self, start: usize, end: usize, goes_left: &[bool]) {
-        partition_rows(&mut self.by_target[start..end], &mut self.scratch, goes_left);
+    fn partition(&mut self, range: Range<usize>, goes_left: &[bool]) {
+        partition_rows(&mut self.by_target[range], &mut self.scratch, goes_left);
     }
 }
 

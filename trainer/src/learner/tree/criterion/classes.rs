@@ -47,13 +47,13 @@ impl Criterion for Gini<'_> {
         self.0.enter(rows, value)
     }
 
-    fn best(&mut self, candidates: Candidates<'_>, bar: f64) -> Option<(f64, usize)> {
+    fn best(&mut self, candidates: Candidates<'_>) -> Option<(f64, usize)> {
         let counts = &mut self.0;
         counts.left.fill(0);
         // Sums of squared counts, in whole numbers, so that equal splits are worth exactly the same.
         let (mut left, mut right) = (0, counts.total.iter().map(|count| count * count).sum::<u64>());
         let rows = candidates.keys.len();
-        let mut best = Best::above(bar);
+        let mut best = Best::default();
         for count in 1..rows {
             let class = counts.codes[row(candidates.keys[count - 1]) as usize] as usize;
             let behind = counts.total[class] - counts.left[class];
@@ -64,7 +64,7 @@ impl Criterion for Gini<'_> {
                 best.offer(left as f64 / count as f64 + right as f64 / (rows - count) as f64, count);
             }
         }
-        best.found
+        best.0
     }
 }
 
@@ -91,11 +91,11 @@ impl Criterion for Entropy<'_> {
         self.counts.enter(rows, value)
     }
 
-    fn best(&mut self, candidates: Candidates<'_>, bar: f64) -> Option<(f64, usize)> {
+    fn best(&mut self, candidates: Candidates<'_>) -> Option<(f64, usize)> {
         let Counts { codes, total, left } = &mut self.counts;
         left.fill(0);
         let rows = candidates.keys.len();
-        let mut best = Best::above(bar);
+        let mut best = Best::default();
         for count in 1..rows {
             left[codes[row(candidates.keys[count - 1]) as usize] as usize] += 1;
             if candidates.allows(count) {
@@ -104,6 +104,6 @@ impl Criterion for Entropy<'_> {
                 best.offer(classes - (self.n_ln_n[count] + self.n_ln_n[rows - count]), count);
             }
         }
-        best.found
+        best.0
     }
 }

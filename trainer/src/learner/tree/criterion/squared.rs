@@ -41,9 +41,9 @@ impl Criterion for SquaredError {
         equal || squares / count - mean * mean <= EPSILON
     }
 
-    fn best(&mut self, candidates: Candidates<'_>, bar: f64) -> Option<(f64, usize)> {
+    fn best(&mut self, candidates: Candidates<'_>) -> Option<(f64, usize)> {
         let rows = candidates.keys.len();
-        let mut best = Best::above(bar);
+        let mut best = Best::default();
         let mut left = 0.0;
         for count in 1..rows {
             left += self.centred[row(candidates.keys[count - 1]) as usize];
@@ -53,6 +53,6 @@ impl Criterion for SquaredError {
                 best.offer(gain, count);
             }
         }
-        best.found
+        best.0
     }
 }
