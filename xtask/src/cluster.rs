@@ -135,16 +135,29 @@ impl Cluster {
 
     /// `kubectl`, to be completed with arguments.
     pub fn kubectl_command(&self) -> Command {
-        let mut command = Command::new(&self.tools.kubectl);
-        command.arg("--kubeconfig").arg(&self.kubeconfig);
-        command
+        self.client(&self.tools.kubectl)
     }
 
     /// `helm`, to be completed with arguments.
     pub fn helm_command(&self) -> Command {
-        let mut command = Command::new(&self.tools.helm);
-        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        let mut command = self.client(&self.tools.helm);
+        for (variable, folder) in
+            [("HELM_CACHE_HOME", "cache"), ("HELM_CONFIG_HOME", "config"), ("HELM_DATA_HOME", "data")]
+        {
+            command.env(variable, self.client_folder().join(folder));
+        }
         command
+    }
+
+    /// A client that reads and writes nothing of the user's own.
+    fn client(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).env("KUBECACHEDIR", self.client_folder().join("kube"));
+        command
+    }
+
+    fn client_folder(&self) -> PathBuf {
+        folder(&self.name).join("client")
     }
 
     /// Makes the images of a docker archive known to the node.
