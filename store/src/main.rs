@@ -1,2 +1,33 @@
-//! Placeholder.
-fn main() {}
+//! `slipway-store`: see [`slipway_store::cli`].
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use slipway_spec::contract::Exit;
+use slipway_store::cli::{Cli, run};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.code().into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return Exit::Internal.code().into();
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, whatever a server or a file put into the message.
+            let message = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            eprintln!("error: {message}");
+            error.exit().code().into()
+        }
+    }
+}
