@@ -118,7 +118,7 @@ pub enum Happening {
         /// The new candidate.
         candidate: Revision,
         /// The candidate before it.
-        superseded: Option<Revision>,
+        superseded: Option<Box<Revision>>,
     },
     /// The candidate's artefact was fetched and verified.
     Verified(Revision),

@@ -103,7 +103,7 @@ impl Pass<'_> {
             if hold == Some(name.as_str()) || workloads.iter().any(|workload| workload.revision.revision == name) {
                 continue;
             }
-            let replicas = if diagnosed.as_deref() == Some(name.as_str()) { 1 } else { 0 };
+            let replicas = i32::from(diagnosed.as_deref() == Some(name.as_str()));
             let is_kept = replicas > 0 || dormant.contains(&name);
             if is_kept && replicas_of(deployment) != replicas {
                 scale(applier, &name, replicas).await?;

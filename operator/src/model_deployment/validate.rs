@@ -152,5 +152,7 @@ impl ValidDeployment {
 /// Ten hexadecimal digits.
 fn hash(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_default();
-    Sha256::digest(text.as_bytes()).iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(text.as_bytes());
+    let number = digest.iter().take(5).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    format!("{number:010x}")
 }

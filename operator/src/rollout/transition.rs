@@ -21,12 +21,10 @@ pub fn transition(mut state: State, signal: Signal, settings: &Settings, now: Ti
     let phase = std::mem::take(&mut state.phase);
     let mut change = Change { state, settings, now, events: vec![] };
     let next = match (phase, signal) {
-        (Phase::Idle, Target(target)) => change.begin(target, 1, None),
-        (Phase::Idle, Condemned(target, failure)) => change.refuse(target, failure),
-        (
-            phase @ Phase::Idle,
-            Quiet | Reverted | Pause | Resume | Verified | Ready { .. } | Baked | Failed(_) | StableServes | Expired,
-        ) => phase,
+        (Phase::Idle | Phase::RollingBack(_), Target(target)) => change.begin(target, 1, None),
+        (Phase::Idle | Phase::RolledBack(_) | Phase::Stalled(_), Condemned(target, failure)) => {
+            change.refuse(target, failure)
+        }
 
         (Phase::Verifying(attempt), Verified) => {
             change.tell(Happening::Verified(attempt.candidate.clone()));
@@ -48,12 +46,9 @@ pub fn transition(mut state: State, signal: Signal, settings: &Settings, now: Ti
             change.refuse(target, failure)
         }
         (Phase::Verifying(attempt) | Phase::Progressing(attempt), Reverted) => change.cancel(attempt.candidate),
-        (phase @ Phase::Progressing(_), Verified)
-        | (phase @ (Phase::Verifying(_) | Phase::Progressing(_)), Quiet | Resume | Baked | StableServes | Expired) => {
-            phase
-        }
 
         (Phase::Baking(bake), Baked) => change.promote(bake.candidate),
+        (Phase::Baking(bake), Pause) => change.hold(Active::Baking(bake)),
         (Phase::Baking(bake), Failed(failure)) => change.roll_back(bake.candidate, failure, bake.attempt),
         (Phase::Baking(bake), Target(target)) => change.begin(target, 1, Some(bake.candidate)),
         (Phase::Baking(bake), Condemned(target, failure)) => {
@@ -61,8 +56,6 @@ pub fn transition(mut state: State, signal: Signal, settings: &Settings, now: Ti
             change.refuse(target, failure)
         }
         (Phase::Baking(bake), Reverted) => change.cancel(bake.candidate),
-        (Phase::Baking(bake), Pause) => change.hold(Active::Baking(bake)),
-        (phase @ Phase::Baking(_), Quiet | Resume | Verified | Ready { .. } | StableServes | Expired) => phase,
 
         (Phase::Held(held), Resume) => change.resume(held),
         (Phase::Held(held), Failed(failure)) => {
@@ -72,7 +65,31 @@ pub fn transition(mut state: State, signal: Signal, settings: &Settings, now: Ti
             };
             change.roll_back(held.resume.candidate().clone(), failure, attempt)
         }
+
+        (Phase::RollingBack(rollback), StableServes) => {
+            change.tell(Happening::RolledBack(rollback.failed.clone()));
+            Phase::RolledBack(change.refusal(rollback.failed, rollback.failure, rollback.attempt))
+        }
+        (Phase::RollingBack(rollback), Expired) => {
+            change.tell(Happening::Stalled(rollback.failed.clone()));
+            Phase::Stalled(change.refusal(rollback.failed, rollback.failure, rollback.attempt))
+        }
+
+        (Phase::RolledBack(refusal) | Phase::Stalled(refusal), Target(target)) => {
+            let is_same = target.revision == refusal.failed.revision && !refusal.failure.reason.condemns();
+            change.begin(target, if is_same { refusal.attempt + 1 } else { 1 }, None)
+        }
+        (Phase::RolledBack(_) | Phase::Stalled(_), Reverted) => Phase::Idle,
+
+        // What changes nothing.
         (
+            phase @ Phase::Idle,
+            Quiet | Reverted | Pause | Resume | Verified | Ready { .. } | Baked | Failed(_) | StableServes | Expired,
+        )
+        | (phase @ Phase::Verifying(_), Quiet | Resume | Baked | StableServes | Expired)
+        | (phase @ Phase::Progressing(_), Quiet | Resume | Verified | Baked | StableServes | Expired)
+        | (phase @ Phase::Baking(_), Quiet | Resume | Verified | Ready { .. } | StableServes | Expired)
+        | (
             phase @ Phase::Held(_),
             Quiet
             | Target(_)
@@ -84,29 +101,12 @@ pub fn transition(mut state: State, signal: Signal, settings: &Settings, now: Ti
             | Baked
             | StableServes
             | Expired,
-        ) => phase,
-
-        (Phase::RollingBack(rollback), StableServes) => {
-            change.tell(Happening::RolledBack(rollback.failed.clone()));
-            Phase::RolledBack(change.refusal(rollback.failed, rollback.failure, rollback.attempt))
-        }
-        (Phase::RollingBack(rollback), Expired) => {
-            change.tell(Happening::Stalled(rollback.failed.clone()));
-            Phase::Stalled(change.refusal(rollback.failed, rollback.failure, rollback.attempt))
-        }
-        (Phase::RollingBack(_), Target(target)) => change.begin(target, 1, None),
-        (
+        )
+        | (
             phase @ Phase::RollingBack(_),
             Quiet | Reverted | Condemned(..) | Pause | Resume | Verified | Ready { .. } | Baked | Failed(_),
-        ) => phase,
-
-        (Phase::RolledBack(refusal) | Phase::Stalled(refusal), Target(target)) => {
-            let is_same = target.revision == refusal.failed.revision && !refusal.failure.reason.condemns();
-            change.begin(target, if is_same { refusal.attempt + 1 } else { 1 }, None)
-        }
-        (Phase::RolledBack(_) | Phase::Stalled(_), Condemned(target, failure)) => change.refuse(target, failure),
-        (Phase::RolledBack(_) | Phase::Stalled(_), Reverted) => Phase::Idle,
-        (
+        )
+        | (
             phase @ (Phase::RolledBack(_) | Phase::Stalled(_)),
             Quiet | Pause | Resume | Verified | Ready { .. } | Baked | Failed(_) | StableServes | Expired,
         ) => phase,
@@ -129,7 +129,7 @@ impl Change<'_> {
     }
 
     fn begin(&mut self, candidate: Revision, attempt: i32, superseded: Option<Revision>) -> Phase {
-        self.tell(Happening::Started { candidate: candidate.clone(), superseded });
+        self.tell(Happening::Started { candidate: candidate.clone(), superseded: superseded.map(Box::new) });
         Phase::Verifying(Attempt {
             candidate,
             started_at: self.now,

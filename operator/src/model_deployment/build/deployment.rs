@@ -273,11 +273,7 @@ fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
 fn empty_dir(name: &str, size: &str) -> Volume {
     Volume {
         name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource {
-            size_limit: Some(Quantity(size.to_owned())),
-            medium: None,
-            ..EmptyDirVolumeSource::default()
-        }),
+        empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity(size.to_owned())), medium: None }),
         ..Volume::default()
     }
 }

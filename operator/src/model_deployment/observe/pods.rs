@@ -119,13 +119,11 @@ fn waiting_trouble(container: &str, waiting: &ContainerStateWaiting, is_users_im
 /// The last line a container left, or how it ended.
 fn last_words(container: &str, end: &ContainerStateTerminated) -> String {
     let message = end.message.as_deref().unwrap_or_default();
-    match message.lines().map(str::trim).rfind(|line| !line.is_empty()) {
-        Some(line) => format!("{container}: {line}"),
-        None => {
-            let reason = end.reason.as_deref().unwrap_or("Error");
-            format!("{container}: exit code {} ({reason})", end.exit_code)
-        }
+    if let Some(line) = message.lines().map(str::trim).rfind(|line| !line.is_empty()) {
+        return format!("{container}: {line}");
     }
+    let reason = end.reason.as_deref().unwrap_or("Error");
+    format!("{container}: exit code {} ({reason})", end.exit_code)
 }
 
 /// Pods that could not even be created: a quota, or a policy of the cluster.

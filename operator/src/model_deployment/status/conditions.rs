@@ -120,8 +120,9 @@ fn progressing(facts: &Facts<'_>) -> Verdict {
                 format!("{} is held {what}; set spec.rollout.paused to false to go on", named(held.resume.candidate()));
             (Status::False, PAUSED, message)
         }
-        Phase::RolledBack(refusal) => (Status::False, state, refused(&refusal.failed, &refusal.failure)),
-        Phase::Stalled(refusal) => (Status::False, state, refused(&refusal.failed, &refusal.failure)),
+        Phase::RolledBack(refusal) | Phase::Stalled(refusal) => {
+            (Status::False, state, refused(&refusal.failed, &refusal.failure))
+        }
         Phase::Idle if facts.state.stable.is_none() => (Status::False, "NothingServed", waiting(facts)),
         Phase::Idle => (Status::False, "Complete", "no rollout is under way".to_owned()),
     }
