@@ -31,7 +31,7 @@ pub struct Args {
     /// usual AWS variables to log in with
     #[arg(long, value_name = "URL", requires = "context")]
     s3_endpoint: Option<String>,
-    /// The bucket to use; made if it is missing
+    /// The bucket to use; with --context it must exist
     #[arg(long, default_value = "slipway")]
     bucket: String,
     /// Play the part that needs no Kubernetes
@@ -68,10 +68,15 @@ fn storage(args: &Args) -> Result<Storage> {
         let variable =
             |name: &str| std::env::var(name).with_context(|| format!("{name} is not set; --s3-endpoint needs it"));
         let (access_key, secret_key) = (variable("AWS_ACCESS_KEY_ID")?, variable("AWS_SECRET_ACCESS_KEY")?);
-        return Ok(Storage { endpoint: endpoint.clone(), access_key, secret_key });
+        return Ok(Storage { endpoint: endpoint.clone(), access_key, secret_key, disk: None });
     }
     let cluster = Cluster::find(CLUSTER)?.context("--context needs --s3-endpoint: where your data is")?;
-    Ok(Storage { endpoint: cluster.s3.endpoint, access_key: cluster.s3.access_key, secret_key: cluster.s3.secret_key })
+    Ok(Storage {
+        endpoint: cluster.s3.endpoint,
+        access_key: cluster.s3.access_key,
+        secret_key: cluster.s3.secret_key,
+        disk: Some(cluster.s3.data_dir),
+    })
 }
 
 /// A program of this workspace, as released.

@@ -25,6 +25,8 @@ pub struct Storage {
     pub access_key: String,
     /// Secret key.
     pub secret_key: String,
+    /// Its disk with one folder a bucket, where it is on this machine.
+    pub disk: Option<PathBuf>,
 }
 
 /// The cluster and the bucket of the story.
@@ -41,6 +43,9 @@ impl Stage {
     /// Sets the stage anew: an earlier story's namespace goes.
     pub fn set(target: Target, images: Images, storage: Storage, bucket: &str) -> Result<Self> {
         let stage = Self { target, images, storage, bucket: bucket.to_owned(), store: super::program("store")? };
+        if let Some(disk) = &stage.storage.disk {
+            std::fs::create_dir_all(disk.join(bucket))?;
+        }
         stage.kubectl(&["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait"])?;
         stage.apply(
             &json!({
@@ -108,23 +113,28 @@ impl Stage {
         }
     }
 
-    /// Stores an object in the bucket, which is made if it is missing.
+    /// Stores an object in the bucket.
     pub fn put(&self, key: &str, content: &[u8]) -> Result<()> {
         let folder = workspace::target().join("demo");
         std::fs::create_dir_all(&folder)?;
         let file = folder.join("object");
         std::fs::write(&file, content)?;
-        let uri = format!("s3://{}/{key}", self.bucket);
-        sh::output(self.store_command().args(["put", "--create-bucket"]).arg(&file).arg(&uri)).map(drop)
+        sh::output(self.store_command().arg("put").arg(&file).arg(format!("s3://{}/{key}", self.bucket))).map(drop)
     }
 
-    /// Reads an object of the bucket.
-    pub fn read(&self, uri: &str) -> Result<Vec<u8>> {
-        let output = self.store_command().args(["get", uri]).output()?;
-        if !output.status.success() {
-            bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(output.stdout)
+    /// Changes one byte of a file of an artefact, on the disk of the S3 server; says whether it could.
+    pub fn spoil(&self, artefact: &str, name: &str) -> Result<bool> {
+        let Some(disk) = &self.storage.disk else { return Ok(false) };
+        let folder = disk.join(artefact.trim_start_matches("s3://"));
+        let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("manifest.json"))?)?;
+        let files = manifest["files"].as_array().context("the manifest lists no files")?;
+        let entry = files.iter().find(|file| file["name"] == name).with_context(|| format!("no {name}"))?;
+        let object = folder.join(entry["digest"].as_str().context("digest")?.trim_start_matches("sha256:"));
+        let mut bytes = std::fs::read(&object)?;
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&object, bytes)?;
+        Ok(true)
     }
 
     fn store_command(&self) -> Command {
