@@ -101,8 +101,8 @@ impl App {
             ids: Ids::default(),
             model_header: header(&manifest.model_name),
             version_header: header(&manifest.version),
-            openapi: Bytes::from(openapi::document(manifest).to_string()),
-            page: Bytes::from(page::html(manifest)),
+            openapi: Bytes::from(openapi::document(&artefact).to_string()),
+            page: Bytes::from(page::html(&artefact)),
             limits,
             artefact,
         }

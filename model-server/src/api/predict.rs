@@ -7,7 +7,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use slipway_model::{Model, Prediction};
+use serde_json::{Map, Value};
+use slipway_model::{Artefact, Model, Prediction};
 
 use super::deadline::Deadline;
 use super::error::{ApiError, Detail};
@@ -32,7 +33,8 @@ pub async fn predict(State(app): State<Arc<App>>, request: Request) -> Result<Re
         }
         match rows.into_iter().next() {
             Some(Ok(prediction)) => {
-                Ok(to_json(&RowReply { row: PredictedRow::new(app, &prediction), model, version, warnings }))
+                let row = PredictedRow::new(app.model(), &prediction, app.ids.next());
+                Ok(to_json(&RowReply { row, model, version, warnings }))
             }
             Some(Err(error)) => {
                 Err(ApiError::bad_rows(StatusCode::UNPROCESSABLE_ENTITY, error.details, error.mistakes))
@@ -41,6 +43,15 @@ pub async fn predict(State(app): State<Arc<App>>, request: Request) -> Result<Re
         }
     })
     .await
+}
+
+/// The reply to a row, for documentation.
+pub fn example_reply(artefact: &Artefact, row: Option<&Map<String, Value>>) -> Option<Value> {
+    let Artefact { manifest, model, .. } = artefact;
+    let prediction = predict_row(model, 1, &model.decode_json(row?).ok()?).ok()?;
+    let row = PredictedRow::new(model, &prediction, "0".repeat(32));
+    let (model, version) = (manifest.model_name.as_str(), manifest.version.as_str());
+    serde_json::to_value(RowReply { row, model, version, warnings: Vec::new() }).ok()
 }
 
 /// The predictions of a request.
@@ -92,11 +103,11 @@ pub enum Answer<'m> {
 
 impl<'m> Answer<'m> {
     /// As callers see it.
-    pub fn new(app: &'m App, prediction: &Prediction) -> Answer<'m> {
+    pub fn new(model: &'m Model, prediction: &Prediction) -> Answer<'m> {
         match prediction {
             Prediction::Number(number) => Answer::Number(*number),
             Prediction::Class { class, .. } => {
-                Answer::Class(app.model().output().classes().get(*class).map_or("", String::as_str))
+                Answer::Class(model.output().classes().get(*class).map_or("", String::as_str))
             }
         }
     }
@@ -127,14 +138,14 @@ struct PredictedRow<'a> {
 }
 
 impl<'a> PredictedRow<'a> {
-    fn new(app: &'a App, prediction: &'a Prediction) -> PredictedRow<'a> {
+    fn new(model: &'a Model, prediction: &'a Prediction, prediction_id: String) -> PredictedRow<'a> {
         let probabilities = match prediction {
             Prediction::Number(_) => None,
             Prediction::Class { probabilities, .. } => {
-                Some(Probabilities { classes: app.model().output().classes(), probabilities })
+                Some(Probabilities { classes: model.output().classes(), probabilities })
             }
         };
-        PredictedRow { prediction: Answer::new(app, prediction), probabilities, prediction_id: app.ids.next() }
+        PredictedRow { prediction: Answer::new(model, prediction), probabilities, prediction_id }
     }
 }
 
@@ -168,7 +179,7 @@ enum Item<'a> {
 impl<'a> Item<'a> {
     fn new(app: &'a App, row: &'a Result<Prediction, RowError>) -> Item<'a> {
         match row {
-            Ok(prediction) => Item::Predicted(PredictedRow::new(app, prediction)),
+            Ok(prediction) => Item::Predicted(PredictedRow::new(app.model(), prediction, app.ids.next())),
             Err(RowError { message, details, .. }) => Item::Refused { error: Mistakes { message, details } },
         }
     }

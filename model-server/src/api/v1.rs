@@ -61,7 +61,7 @@ async fn predict(app: Arc<App>, request: Request) -> Result<Response, ApiError> 
         let mut mistakes = 0;
         for row in predicted.rows {
             match row {
-                Ok(prediction) => predictions.push(Answer::new(app, &prediction)),
+                Ok(prediction) => predictions.push(Answer::new(app.model(), &prediction)),
                 Err(error) => {
                     mistakes += error.mistakes;
                     details.extend(error.details.into_iter().take(MAX_DETAILS - details.len()));

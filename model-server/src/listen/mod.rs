@@ -16,8 +16,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use prometheus_client::metrics::gauge::Gauge;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
 use tower::Service;
 
 use guard::{Guard, Turns};
@@ -30,6 +32,11 @@ use crate::config::Limits;
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// How long accepting pauses when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Most connections that are told at the same time that there are too many; the others are just closed.
+const MAX_REFUSALS: usize = 64;
+/// How long that may take.
+const REFUSING: Duration = Duration::from_secs(1);
 
 const FULL: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\n\
     Content-Type: application/json\r\nContent-Length: 41\r\n\r\n{\"error\":\"too many connections are open\"}";
@@ -83,6 +90,7 @@ pub async fn serve(
     watcher: impl Watcher,
 ) {
     let room = Arc::new(Semaphore::new(options.max_connections));
+    let refusals = Arc::new(Semaphore::new(MAX_REFUSALS));
     let stages = stage.clone();
     let mut closed = pin!(reaches(&mut stage, Stage::NoNew));
     let admit = |stream: TcpStream| {
@@ -91,7 +99,13 @@ pub async fn serve(
             tokio::spawn(counted(connection, permit, watcher.connections().clone()));
         } else {
             watcher.refused();
-            let _ = stream.try_write(FULL);
+            if let Ok(permit) = refusals.clone().try_acquire_owned() {
+                tokio::spawn(async move {
+                    // Who does not read the answer does without it.
+                    let _ = timeout(REFUSING, turn_away(stream)).await;
+                    drop(permit);
+                });
+            }
         }
     };
     loop {
@@ -119,6 +133,15 @@ pub async fn serve(
 /// Waits until `stage` is at least `wanted`, or nobody can move it any more.
 async fn reaches(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
+}
+
+/// Says that there are too many connections, and waits until the other side has understood.
+async fn turn_away(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.write_all(FULL).await?;
+    stream.shutdown().await?;
+    let mut ignored = [0; 1024];
+    while stream.read(&mut ignored).await? > 0 {}
+    Ok(())
 }
 
 async fn counted(connection: impl Future<Output = ()>, permit: OwnedSemaphorePermit, gauge: Gauge) {

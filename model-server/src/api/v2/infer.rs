@@ -301,7 +301,7 @@ fn reply(
             name: PREDICTION,
             datatype: if classes == 0 { "FP64" } else { "BYTES" },
             shape: vec![rows],
-            data: Data::Answers(predictions.iter().map(|prediction| Answer::new(app, prediction)).collect()),
+            data: Data::Answers(predictions.iter().map(|prediction| Answer::new(app.model(), prediction)).collect()),
         },
         Wanted::Probabilities => Output {
             name: PROBABILITIES,

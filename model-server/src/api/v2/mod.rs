@@ -77,28 +77,34 @@ fn readiness(app: &App, mut body: Value) -> Response {
 pub async fn model(State(app): State<Arc<App>>, Path(target): Path<Target>) -> Result<Response, ApiError> {
     let manifest = app.manifest();
     target.check(manifest)?;
-    let inputs: Vec<_> = manifest.input.fields().iter().map(input).collect();
-    let classes = manifest.output.classes();
-    let datatype = if classes.is_empty() { "FP64" } else { "BYTES" };
-    let mut outputs = vec![json!({"name": PREDICTION, "datatype": datatype, "shape": [-1]})];
-    if !classes.is_empty() {
-        outputs.push(json!({"name": PROBABILITIES, "datatype": "FP64", "shape": [-1, classes.len()]}));
-    }
-    let body = json!({
+    let inputs: Vec<_> = manifest.input.fields().iter().map(input_metadata).collect();
+    Ok(reply(&json!({
         "name": manifest.model_name,
         "versions": [manifest.version],
         "platform": format!("slipway_v{}", manifest.format_version),
         "inputs": inputs,
-        "outputs": outputs,
-    });
-    Ok(reply(&body))
+        "outputs": output_metadata(manifest),
+    })))
 }
 
-fn input(field: &Field) -> Value {
+/// Name, datatype and shape of a field's tensor.
+pub fn input_metadata(field: &Field) -> Value {
     let datatype = match field.type_ {
         FeatureType::Number => "FP64",
         FeatureType::Boolean => "BOOL",
         FeatureType::Category | FeatureType::Timestamp => "BYTES",
     };
     json!({"name": field.name, "datatype": datatype, "shape": [-1]})
+}
+
+/// Name, datatype and shape of the outputs.
+pub fn output_metadata(manifest: &Manifest) -> Vec<Value> {
+    let classes = manifest.output.classes().len();
+    if classes == 0 {
+        return vec![json!({"name": PREDICTION, "datatype": "FP64", "shape": [-1]})];
+    }
+    vec![
+        json!({"name": PREDICTION, "datatype": "BYTES", "shape": [-1]}),
+        json!({"name": PROBABILITIES, "datatype": "FP64", "shape": [-1, classes]}),
+    ]
 }

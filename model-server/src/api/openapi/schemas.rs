@@ -1,0 +1,189 @@
+//! The schemas of the document.
+
+use serde_json::{Map, Value, json};
+use slipway_model::{Field, Manifest, Output};
+use slipway_spec::FeatureType;
+
+use super::{example, example_row, reference};
+use crate::api::v2::output_metadata;
+
+/// All schemas by their names.
+pub fn all(manifest: &Manifest) -> Value {
+    let mut schemas = Map::new();
+    for group in [rows(manifest), errors(manifest), tensors(manifest)] {
+        schemas.extend(group.as_object().cloned().unwrap_or_default());
+    }
+    schemas.into()
+}
+
+fn rows(manifest: &Manifest) -> Value {
+    let fields = manifest.input.fields();
+    let properties: Map<_, _> = fields.iter().map(|field| (field.name.clone(), property(field))).collect();
+    let required: Vec<_> = fields.iter().filter(|field| field.required()).map(|field| &field.name).collect();
+    let text = json!({"type": "string"});
+    let of_reply = json!({"model": text, "version": text, "warnings": reference("Warnings")});
+    let of_reply = of_reply.as_object().cloned().unwrap_or_default();
+    let predicted = predicted(&manifest.output);
+    let predicted_keys: Vec<_> = predicted.keys().cloned().collect();
+    let keys = [&predicted_keys[..], &["model".to_owned(), "version".to_owned()]].concat();
+    let single: Map<_, _> = predicted.clone().into_iter().chain(of_reply.clone()).collect();
+    let item = json!({"anyOf": [
+        {"type": "object", "required": predicted_keys, "properties": predicted},
+        {"type": "object", "required": ["error"], "properties": {"error": {
+            "type": "object",
+            "required": ["message"],
+            "properties": {"message": text, "details": reference("Details")},
+        }}},
+    ]});
+    let list = json!({"predictions": {"type": "array", "items": item}});
+    let list: Map<_, _> = list.as_object().cloned().unwrap_or_default().into_iter().chain(of_reply).collect();
+    json!({
+        "Row": {
+            "type": "object",
+            "description": "One row. A number may be sent as text; null stands for a missing value.",
+            "properties": properties,
+            "required": required,
+            "examples": [example_row(manifest)],
+        },
+        "Prediction": {"type": "object", "required": keys, "properties": single},
+        "Predictions": {"type": "object", "required": ["predictions", "model", "version"], "properties": list},
+        "Warnings": {"type": "array", "items": text, "description": "Fields that were ignored"},
+    })
+}
+
+/// What a reply says of one row.
+fn predicted(output: &Output) -> Map<String, Value> {
+    let id = json!({
+        "type": "string",
+        "pattern": "^[0-9a-f]{32}$",
+        "description": "Names this prediction, wherever it is spoken of later",
+    });
+    let mut predicted = Map::new();
+    predicted.insert("prediction".to_owned(), answer(output));
+    let classes = output.classes();
+    if !classes.is_empty() {
+        let probability = json!({"type": "number", "minimum": 0, "maximum": 1});
+        let properties: Map<_, _> = classes.iter().map(|class| (class.clone(), probability.clone())).collect();
+        let probabilities = json!({"type": "object", "required": classes, "properties": properties});
+        predicted.insert("probabilities".to_owned(), probabilities);
+    }
+    predicted.insert("prediction_id".to_owned(), id);
+    predicted
+}
+
+fn errors(manifest: &Manifest) -> Value {
+    json!({
+        "Error": {
+            "type": "object",
+            "required": ["error"],
+            "properties": {"error": {"type": "string"}, "details": reference("Details")},
+            "examples": [example_error(manifest.input.fields())],
+        },
+        "Details": {"type": "array", "items": reference("Detail"), "description": "Every mistake"},
+        "Detail": {
+            "type": "object",
+            "required": ["row", "expected", "got"],
+            "properties": {
+                "row": {"type": "integer", "minimum": 1, "description": "The row, from 1"},
+                "field": {"type": "string", "description": "The field; absent where the whole row is meant"},
+                "expected": {"type": "string"},
+                "got": {"type": "string"},
+            },
+        },
+    })
+}
+
+fn tensors(manifest: &Manifest) -> Value {
+    let outputs: Vec<_> = output_metadata(manifest).iter().map(|output| output["name"].clone()).collect();
+    let text = json!({"type": "string"});
+    json!({
+        "Tensor": {
+            "type": "object",
+            "required": ["name", "shape", "datatype", "data"],
+            "properties": {
+                "name": text,
+                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                "datatype": {"type": "string", "examples": ["FP64", "INT64", "BOOL", "BYTES"]},
+                "data": {"type": "array", "description": "Flat, row by row, or nested as the shape says"},
+            },
+        },
+        "InferRequest": {
+            "type": "object",
+            "required": ["inputs"],
+            "properties": {
+                "id": text,
+                "parameters": {"type": "object"},
+                "inputs": {"type": "array", "items": reference("Tensor"), "minItems": 1},
+                "outputs": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": {"name": {"type": "string", "enum": outputs}},
+                }},
+            },
+        },
+        "InferReply": {
+            "type": "object",
+            "required": ["model_name", "model_version", "outputs"],
+            "properties": {
+                "model_name": text,
+                "model_version": text,
+                "id": text,
+                "parameters": {"type": "object"},
+                "outputs": {"type": "array", "items": reference("Tensor")},
+            },
+        },
+    })
+}
+
+/// The schema of a field. The range seen in training is no bound: the server takes any number.
+fn property(field: &Field) -> Value {
+    let type_ = match field.type_ {
+        FeatureType::Number => "number",
+        FeatureType::Boolean => "boolean",
+        FeatureType::Category | FeatureType::Timestamp => "string",
+    };
+    let mut property = json!({"type": type_, "examples": [example(field)]});
+    if !field.required() {
+        property["type"] = json!([type_, "null"]);
+    }
+    if field.type_ == FeatureType::Timestamp {
+        property["format"] = "date-time".into();
+    }
+    if field.type_ == FeatureType::Category {
+        let mut categories: Vec<_> = field.categories.iter().map(|category| json!(category)).collect();
+        if !field.required() {
+            categories.push(Value::Null);
+        }
+        property["enum"] = categories.into();
+    }
+    let range = field.range.filter(|_| field.type_ == FeatureType::Number);
+    if let Some(range) = range {
+        property["x-training-range"] = json!({"min": range.min, "max": range.max});
+    }
+    let seen = range.map(|range| format!("In training from {} to {}.", range.min, range.max));
+    let description: Vec<_> = field.description.iter().cloned().chain(seen).collect();
+    if !description.is_empty() {
+        property["description"] = description.join(" ").into();
+    }
+    property
+}
+
+/// The schema of a prediction.
+pub fn answer(output: &Output) -> Value {
+    match output {
+        Output::Regression { name, .. } => json!({"type": "number", "description": name}),
+        Output::Classification { name, classes, .. } => {
+            json!({"type": "string", "enum": classes, "description": name})
+        }
+    }
+}
+
+fn example_error(fields: &[Field]) -> Value {
+    let mistake = fields.iter().find_map(|field| field.decode(slipway_model::Value::Text("?")).err());
+    mistake.map_or(Value::Null, |error| {
+        json!({
+            "error": format!("row 1: {error}"),
+            "details": [{"row": 1, "field": error.field, "expected": error.expected, "got": error.got}],
+        })
+    })
+}
