@@ -10,6 +10,7 @@ use slipway_spec::contract::{env, path};
 use crate::fetch_model::{Wanted, fetch_model};
 use crate::location::Location;
 use crate::policy::Policy;
+use crate::put::put;
 use crate::s3::Variables;
 use crate::step::StepError;
 use crate::store::Store;
@@ -43,6 +44,13 @@ enum Command {
     Report(ReportArgs),
     /// Bring an artefact to a folder, verified
     FetchModel(FetchModelArgs),
+    /// Store a file, such as data to train on; what is there already is never overwritten
+    Put {
+        /// The file
+        file: PathBuf,
+        /// Where it goes: s3://BUCKET/KEY, or a folder ending in /
+        uri: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +108,7 @@ async fn execute(store: &Store, command: Command) -> Result<(), StepError> {
         Command::Report(ReportArgs { run: args, termination_log }) => {
             report::report(store, &run_from(&args.run)?, termination_log.as_deref()).await
         }
+        Command::Put { file, uri } => put(store, &file, &Location::parse(&uri)?).await,
         Command::FetchModel(args) => {
             let wanted = Wanted { uri: Location::parse(&args.uri)?, digest: args.digest };
             let stable = match args.compatible_with.zip(args.compatible_digest) {

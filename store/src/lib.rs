@@ -16,6 +16,7 @@ pub mod newest;
 pub mod outcome;
 pub mod policy;
 pub mod publish;
+pub mod put;
 pub mod report;
 mod s3;
 pub mod step;
