@@ -54,3 +54,33 @@ fn stratified(codes: &[u32], classes: usize, folds: usize) -> Vec<u32> {
     }
     codes.iter().map(|&class| dealt[class as usize].pop().unwrap_or_default()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stratified_folds_are_those_of_scikit_learn() {
+        let fixtures: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/fixtures/scikit_learn.json")).unwrap();
+        for case in fixtures["folds"].as_array().unwrap() {
+            let codes: Vec<u32> = serde_json::from_value(case["codes"].clone()).unwrap();
+            let classes = codes.iter().max().unwrap() + 1;
+            let count = case["folds"].as_u64().unwrap() as usize;
+            let expected: Vec<u32> = serde_json::from_value(case["where"].clone()).unwrap();
+            assert_eq!(stratified(&codes, classes as usize, count), expected);
+        }
+    }
+
+    #[test]
+    fn every_row_is_validated_once_even_where_rows_do_not_divide_evenly() {
+        let target = Target::Numbers(vec![0.0; 103]);
+        let folds = folds(&target, 5);
+        assert_eq!(folds.iter().map(|fold| fold.validation.len()).collect::<Vec<_>>(), [21, 21, 21, 20, 20]);
+        let mut validated: Vec<u32> = folds.iter().flat_map(|fold| fold.validation.clone()).collect();
+        assert!(validated.is_sorted(), "the folds of a regression are consecutive");
+        validated.dedup();
+        assert_eq!(validated.len(), 103);
+        assert!(folds.iter().all(|fold| fold.train.len() + fold.validation.len() == 103));
+    }
+}

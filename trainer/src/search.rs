@@ -1,13 +1,19 @@
 //! Grid search with cross-validation.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
 use rayon::prelude::*;
 use slipway_spec::{Metric, Parameters, Search, SearchPoint, SearchReport, Task};
 
 use crate::folds::{Fold, folds};
 use crate::learner::{FitError, Learner, Samples, Scorer, Target};
+use crate::train::Progress;
 
 /// Points a report lists.
 const MAX_REPORTED: usize = 100;
+/// A search that takes longer tells how far it is.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
 
 /// Tries every point of the grid on top of `base`. The best is the first of those with the best mean score.
 pub(crate) fn search(
@@ -16,14 +22,24 @@ pub(crate) fn search(
     base: &Parameters,
     search: &Search,
     scorer: &Scorer,
+    progress: Progress<'_>,
 ) -> Result<SearchReport, FitError> {
     let count = search.folds.unsigned_abs() as usize;
     check_folds(&samples.target, count)?;
     let points = search.grid.points(base);
     let folds = folds(&samples.target, count);
+    progress(&format!("trying {} points with {count} folds each", points.len()));
+    let (start, finished) = (Instant::now(), AtomicUsize::new(0));
     let scores: Vec<Vec<Option<f64>>> = folds
         .par_iter()
-        .map(|Fold { train, validation }| learner.validate(&points, train, validation, scorer))
+        .map(|Fold { train, validation }| {
+            let scores = learner.validate(&points, train, validation, scorer);
+            let finished = finished.fetch_add(1, Ordering::Relaxed) + 1;
+            if start.elapsed() > WORTH_TELLING {
+                progress(&format!("{finished} of {count} folds done after {:.0} s", start.elapsed().as_secs_f64()));
+            }
+            scores
+        })
         .collect::<Result<_, _>>()?;
     let mut results: Vec<SearchPoint> = Vec::with_capacity(points.len());
     let tried = points.len();

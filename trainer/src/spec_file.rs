@@ -27,7 +27,7 @@ pub fn read(path: &Path, data: &Path, output: &Path) -> Result<Run, Error> {
 }
 
 fn parse(text: &str, data: &Path, output: &Path) -> Result<Run, String> {
-    let options = serde_saphyr::options! { with_snippet: false };
+    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
     let document: Value = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
     let Value::Object(document) = document else {
         return Err("expected a TrainingRun, or its spec".to_owned());
@@ -99,4 +99,49 @@ fn typed(spec: Value) -> Result<TrainingSpec, String> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Run, String> {
+        parse(text, Path::new("orders.csv"), Path::new("out"))
+    }
+
+    const SPEC: &str = "{modelName: m, target: y, train: {builtin: {estimator: DecisionTree}}}";
+
+    #[test]
+    fn a_training_run_and_its_bare_spec_are_the_same_run() {
+        let bare = read(SPEC).unwrap();
+        let whole =
+            format!("{{apiVersion: slipway.dev/v1alpha1, kind: TrainingRun, metadata: {{name: a-1}}, spec: {SPEC}}}");
+        let whole = read(&whole).unwrap();
+        assert_eq!((bare.name.as_str(), whole.name.as_str()), ("m", "a-1"));
+        assert_eq!((&bare.spec, &bare.uid), (&whole.spec, &whole.uid));
+        assert_eq!(bare.spec.data.uri, "orders.csv");
+    }
+
+    #[test]
+    fn what_only_a_cluster_needs_is_passed_over() {
+        let operational = format!("{{pod: {{resources: {{}}}}, retries: 3, {}", &SPEC[1..]);
+        assert_eq!(read(&operational).unwrap().spec, read(SPEC).unwrap().spec);
+    }
+
+    #[test]
+    fn mistakes_are_named_by_their_path() {
+        for (text, expected) in [
+            ("[1, 2]", "expected a TrainingRun, or its spec"),
+            ("{modelName: m", "line 1"),
+            (
+                "{modelName: m, target: 3, train: {}}",
+                "spec.target: invalid type: integer `3`, expected a string; write it in quotes",
+            ),
+            (
+                "{modelName: m, target: y, train: {builtin: {estimator: DecisionTree, features: [{nam: x}]}}}",
+                "spec.train",
+            ),
+            ("{kind: TrainingRun, spec: {}}", "apiVersion: expected slipway.dev/v1alpha1, got nothing"),
+        ] {
+            let problem = read(text).unwrap_err();
+            assert!(problem.contains(expected), "{text}: {problem}");
+        }
+    }
+}

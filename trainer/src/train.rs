@@ -98,8 +98,8 @@ fn fit(
         Some(asked) => {
             let metric = search::metric(asked, dataset.target.task).map_err(Error::Spec)?;
             let scorer = Scorer { metric, output: output.clone() };
-            progress(&format!("trying {} points with {} folds each", asked.grid.len(), asked.folds));
-            let found = search::search(&*learner, &samples, &builtin.parameters, asked, &scorer).map_err(fit_error)?;
+            let found = search::search(&*learner, &samples, &builtin.parameters, asked, &scorer, progress);
+            let found = found.map_err(fit_error)?;
             clock.lap("search");
             progress(&format!("the best has {} {:.5}; it took {:.2} s", found.metric, found.best_score, clock.last()));
             Some(found)

@@ -245,3 +245,6 @@ fn plural(type_: FeatureType) -> &'static str {
 pub(crate) fn label_value(label: &str) -> Option<f64> {
     parse_number(label)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
 //! Learning algorithms behind one interface: [`Learner`].
 
-pub(crate) mod tree;
+mod design;
+mod linear;
+mod logistic;
+mod tree;
 
+use rayon::prelude::*;
 use slipway_model::metrics::{self, Scored};
 use slipway_model::{Encoder, Estimator, FieldEncoding, Output};
-use slipway_spec::{Encoding, Estimator as Algorithm, Metric, Parameters};
+use slipway_spec::{Encoding, Estimator as Algorithm, FeatureType, Metric, Parameters};
 
 use crate::data::dataset::Dataset;
 
@@ -15,6 +19,8 @@ pub(crate) struct Samples {
     pub(crate) fields: Vec<Vec<f64>>,
     /// Turns a row into columns, not scaled.
     pub(crate) encoder: Encoder,
+    /// Of each column, whether a linear model standardises it: all but zeros and ones.
+    pub(crate) scaled: Vec<bool>,
     pub(crate) target: Target,
 }
 
@@ -46,25 +52,36 @@ pub(crate) struct FitError(pub(crate) String);
 
 /// A learning algorithm with the training rows it learns from.
 pub(crate) trait Learner: Sync {
+    /// The training rows.
+    fn samples(&self) -> &Samples;
+
     /// Fits on `rows`.
     fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError>;
 
     /// For each of `points`, the score on `validation` of a model fitted on `rows`; `None` where the score is undefined.
-    /// The same as fitting and predicting for each point, for a learner that knows a faster way.
+    /// A learner may know a faster way than to fit every point, with the same scores.
     fn validate(
         &self,
         points: &[Parameters],
         rows: &[u32],
         validation: &[u32],
         scorer: &Scorer,
-    ) -> Result<Vec<Option<f64>>, FitError>;
+    ) -> Result<Vec<Option<f64>>, FitError> {
+        let samples = self.samples();
+        let score = |point: &Parameters| {
+            let fitted = self.fit(rows, point)?;
+            Ok(scorer.score(&samples.target, validation, &samples.predict(&fitted, validation)))
+        };
+        points.par_iter().map(score).collect()
+    }
 }
 
 /// The learner of an algorithm.
 pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Box<dyn Learner + '_> {
     match algorithm {
         Algorithm::DecisionTree => Box::new(tree::DecisionTree::new(samples)),
-        Algorithm::LinearRegression | Algorithm::LogisticRegression => todo!(),
+        Algorithm::LinearRegression => Box::new(linear::LinearRegression::new(samples)),
+        Algorithm::LogisticRegression => Box::new(logistic::LogisticRegression::new(samples)),
     }
 }
 
@@ -87,13 +104,20 @@ impl Samples {
             .features
             .iter()
             .map(|feature| FieldEncoding::new(&feature.field, feature.encoding.unwrap_or(default)));
+        let encodings: Vec<FieldEncoding> = encodings.collect();
+        let scaled = dataset.features.iter().zip(&encodings).flat_map(|(feature, encoding)| {
+            let binary =
+                feature.field.type_ == FeatureType::Boolean || matches!(encoding, FieldEncoding::OneHot { .. });
+            std::iter::repeat_n(!binary, encoding.width())
+        });
         Samples {
+            scaled: scaled.collect(),
             fields: dataset
                 .features
                 .iter()
                 .map(|feature| rows.iter().map(|&row| feature.decoded(row)).collect())
                 .collect(),
-            encoder: Encoder::new(encodings.collect()),
+            encoder: Encoder::new(encodings),
             target,
         }
     }

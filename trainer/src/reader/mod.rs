@@ -11,6 +11,7 @@ use std::path::Path;
 
 use slipway_model::Digest;
 
+use self::source::{End, Source};
 use crate::error::{DataError, Error};
 
 /// Largest file, bytes.
@@ -123,7 +124,7 @@ pub fn read(path: &Path) -> Result<Table, Error> {
 /// Reads CSV from `source`; `file` is its name in messages.
 pub fn read_from(file: &str, source: impl std::io::Read) -> Result<Table, DataError> {
     let error = |problem: String| DataError::new(file, problem);
-    let mut source = source::Source::new(source);
+    let mut source = Source::new(source);
     let sample = source.peek().map_err(|failure| error(failure.to_string()))?;
     dialect::refuse_foreign(sample).map_err(error)?;
     let delimiter = dialect::delimiter(sample);
@@ -144,14 +145,20 @@ pub fn read_from(file: &str, source: impl std::io::Read) -> Result<Table, DataEr
     }
     let mut columns = header(file, &record)?;
     let mut rows = 0;
+    let mut ends_quoted = false;
     while next(&mut record, Some(rows))? {
         push_row(file, &mut columns, rows, &record)?;
+        // Only a quoted cell holds a line end.
+        ends_quoted = record.iter().next_back().is_some_and(|cell| cell.contains(&b'\n'));
         rows += 1;
     }
     if rows == 0 {
         return Err(error("there is a header and no row below it".to_owned()));
     }
-    let (digest, size) = reader.into_inner().finish();
+    let End { digest, size, last } = reader.into_inner().finish();
+    if ends_quoted && last != b'"' {
+        return Err(error("a quote is never closed".to_owned()).at_row(rows - 1));
+    }
     Ok(Table { file: file.to_owned(), columns, rows, delimiter, digest, size })
 }
 

@@ -20,20 +20,30 @@ pub(super) struct Source<R> {
     since_record: usize,
     digester: Digester,
     size: u64,
+    last: u8,
+}
+
+/// What is known of all bytes at the end.
+pub(super) struct End {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    /// The last byte that is no blank.
+    pub(super) last: u8,
 }
 
 impl<R: Read> Source<R> {
     pub(super) fn new(inner: R) -> Self {
         let inner = BufReader::with_capacity(PEEK_BYTES, inner);
-        Source { inner, head: Vec::new(), served: 0, since_record: 0, digester: Digester::default(), size: 0 }
+        Source { inner, head: Vec::new(), served: 0, since_record: 0, digester: Digester::default(), size: 0, last: 0 }
     }
 
     /// The beginning of the file; reading starts with it all the same.
     pub(super) fn peek(&mut self) -> io::Result<&[u8]> {
         if self.head.is_empty() {
             self.inner.by_ref().take(PEEK_BYTES as u64).read_to_end(&mut self.head)?;
-            self.digester.update(&self.head);
-            self.size = self.head.len() as u64;
+            let head = std::mem::take(&mut self.head);
+            self.note(&head);
+            self.head = head;
         }
         Ok(&self.head)
     }
@@ -50,9 +60,15 @@ impl<R: Read> Source<R> {
         self.since_record = 0;
     }
 
-    /// Digest and number of all bytes read.
-    pub(super) fn finish(self) -> (Digest, u64) {
-        (self.digester.finish(), self.size)
+    fn note(&mut self, bytes: &[u8]) {
+        self.digester.update(bytes);
+        self.size += bytes.len() as u64;
+        self.last = bytes.trim_ascii_end().last().copied().unwrap_or(self.last);
+    }
+
+    /// To be asked when all is read.
+    pub(super) fn finish(self) -> End {
+        End { digest: self.digester.finish(), size: self.size, last: self.last }
     }
 }
 
@@ -64,8 +80,7 @@ impl<R: Read> Read for Source<R> {
         let mut head = &self.head[self.served..];
         let read = if head.is_empty() {
             let read = self.inner.read(buffer)?;
-            self.digester.update(&buffer[..read]);
-            self.size += read as u64;
+            self.note(&buffer[..read]);
             read
         } else {
             let read = head.read(buffer)?;

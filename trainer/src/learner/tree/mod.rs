@@ -49,6 +49,10 @@ impl<'a> DecisionTree<'a> {
 }
 
 impl Learner for DecisionTree<'_> {
+    fn samples(&self) -> &Samples {
+        self.samples
+    }
+
     fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError> {
         let limits = Limits::new(parameters, rows.len());
         let mut atlas = self.atlas(rows, parameters.criterion, limits);

@@ -1,1 +1,179 @@
-//! Tests.
+use proptest::prelude::*;
+use slipway_model::{Encoder, FieldEncoding};
+use slipway_spec::Parameters;
+
+use super::*;
+
+fn samples(fields: Vec<Vec<f64>>, target: Target) -> Samples {
+    let encoder = Encoder::new(vec![FieldEncoding::Identity; fields.len()]);
+    Samples { scaled: vec![true; fields.len()], fields, encoder, target }
+}
+
+fn parameters(json: serde_json::Value) -> Parameters {
+    serde_json::from_value(json).unwrap()
+}
+
+fn all(samples: &Samples) -> Vec<u32> {
+    (0..samples.rows() as u32).collect()
+}
+
+/// What a node of the reference predicts, and how impure it is: the impurity times the number of rows.
+fn node(samples: &Samples, criterion: Option<Criterion>, rows: &[u32]) -> (Vec<f64>, f64) {
+    let count = rows.len() as f64;
+    match &samples.target {
+        Target::Numbers(values) => {
+            let mut values: Vec<f64> = rows.iter().map(|&row| values[row as usize]).collect();
+            if criterion == Some(Criterion::AbsoluteError) {
+                values.sort_by(f64::total_cmp);
+                let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
+                return (vec![median], values.iter().map(|value| (value - median).abs()).sum());
+            }
+            let mean = values.iter().sum::<f64>() / count;
+            (vec![mean], values.iter().map(|value| (value - mean).powi(2)).sum())
+        }
+        Target::Classes { codes, count: classes } => {
+            let mut shares = vec![0.0; *classes];
+            rows.iter().for_each(|&row| shares[codes[row as usize] as usize] += 1.0 / count);
+            let impurity: f64 = if criterion == Some(Criterion::Entropy) {
+                shares.iter().filter(|share| **share > 0.0).map(|share| -share * share.ln()).sum()
+            } else {
+                1.0 - shares.iter().map(|share| share * share).sum::<f64>()
+            };
+            (shares, impurity * count)
+        }
+    }
+}
+
+/// The least impurity that any tree of this depth's greedy growth could reach at its first split, by trying every split.
+fn best_first_split(samples: &Samples, criterion: Option<Criterion>, rows: &[u32], leaf: usize) -> Option<f64> {
+    let mut best: Option<f64> = None;
+    for field in &samples.fields {
+        let mut values: Vec<f32> = rows.iter().map(|&row| field[row as usize] as f32).collect();
+        values.sort_by(f32::total_cmp);
+        values.dedup();
+        for pair in values.windows(2) {
+            let threshold = f64::from(pair[0]) / 2.0 + f64::from(pair[1]) / 2.0;
+            let goes_left = |row: &u32| f64::from(field[*row as usize] as f32) <= threshold;
+            let (left, right): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| goes_left(row));
+            if left.len() >= leaf && right.len() >= leaf {
+                let impurity = node(samples, criterion, &left).1 + node(samples, criterion, &right).1;
+                best = Some(best.map_or(impurity, |best: f64| best.min(impurity)));
+            }
+        }
+    }
+    best
+}
+
+/// Checks the fitted tree of depth 1 below `rows`, and its parts by growing deeper: every split is as good as the best.
+fn check_stump(samples: &Samples, json: serde_json::Value, rows: &[u32]) {
+    let mut stump = parameters(json);
+    stump.max_depth = Some(IntOrNone::Int(1));
+    let leaf = Limits::new(&stump, rows.len()).leaf;
+    let tree = DecisionTree::new(samples);
+    let fitted = tree.fit(rows, &stump).unwrap();
+    let predicted = samples.predict(&fitted, rows);
+    let width = samples.target.width();
+    let (value, impurity) = node(samples, stump.criterion, rows);
+    let Estimator::Tree(found) = &fitted.estimator else { panic!() };
+    let best = best_first_split(samples, stump.criterion, rows, leaf);
+    if found.len() == 1 {
+        assert!(predicted.chunks(width).flatten().zip(value.iter().cycle()).all(|(a, b)| (a - b).abs() < 1e-9));
+        assert!(impurity < 1e-9 || best.is_none() || rows.len() < 2 * leaf, "there is a split, and none was made");
+        return;
+    }
+    // The two leaves by what they predict; equal predictions mean that the split gained nothing.
+    let first = &predicted[..width];
+    let (left, right): (Vec<u32>, Vec<u32>) = rows
+        .iter()
+        .zip(predicted.chunks(width))
+        .map(|(row, value)| (*row, value == first))
+        .fold((vec![], vec![]), |(mut l, mut r), (row, same)| {
+            if same {
+                l.push(row)
+            } else {
+                r.push(row)
+            };
+            (l, r)
+        });
+    if right.is_empty() {
+        assert!((best.unwrap() - impurity).abs() < 1e-9, "a split that gains something was possible");
+        return;
+    }
+    let (left_value, left_impurity) = node(samples, stump.criterion, &left);
+    let (_, right_impurity) = node(samples, stump.criterion, &right);
+    assert!(left_value.iter().zip(first).all(|(a, b)| (a - b).abs() < 1e-9));
+    assert!((left_impurity + right_impurity - best.unwrap()).abs() < 1e-9, "another split is better");
+}
+
+/// Small columns with many equal values.
+fn columns(rows: usize) -> impl Strategy<Value = Vec<Vec<f64>>> {
+    proptest::collection::vec(proptest::collection::vec((-3..4_i32).prop_map(f64::from), rows), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_split_is_the_best_of_all(
+        (fields, target) in (2..30_usize).prop_flat_map(|rows| (columns(rows), proptest::collection::vec(-5..6_i32, rows))),
+        leaf in 1..4_u32,
+    ) {
+        let numbers = Target::Numbers(target.iter().map(|&value| f64::from(value) * 1.5).collect());
+        let regression = samples(fields.clone(), numbers);
+        let codes = target.iter().map(|value| value.unsigned_abs() % 3).collect();
+        let classes = samples(fields, Target::Classes { codes, count: 3 });
+        for criterion in ["squared_error", "absolute_error"] {
+            check_stump(&regression, serde_json::json!({"criterion": criterion, "min_samples_leaf": leaf}), &all(&regression));
+        }
+        for criterion in ["gini", "entropy"] {
+            check_stump(&classes, serde_json::json!({"criterion": criterion, "min_samples_leaf": leaf}), &all(&classes));
+        }
+    }
+
+    #[test]
+    fn a_grid_scores_as_fitting_every_point_does(
+        (fields, target) in (12..40_usize).prop_flat_map(|rows| (columns(rows), proptest::collection::vec(-5..6_i32, rows))),
+        seed in 0..3_i64,
+    ) {
+        let samples = samples(fields, Target::Numbers(target.into_iter().map(f64::from).collect()));
+        let tree = DecisionTree::new(&samples);
+        let grid: slipway_spec::Grid = serde_json::from_value(serde_json::json!({
+            "criterion": ["squared_error", "absolute_error"], "max_depth": [1, 3, "None"],
+            "min_samples_leaf": [1, 2, 0.2], "min_samples_split": [2, 5, 0.5],
+        })).unwrap();
+        let points = grid.points(&Parameters { random_state: Some(seed), ..Parameters::default() });
+        let (validation, train): (Vec<u32>, Vec<u32>) = all(&samples).into_iter().partition(|row| row % 4 == 1);
+        let output = slipway_model::Output::Regression { name: "y".to_owned(), range: None };
+        let scorer = Scorer { metric: slipway_spec::Metric::Mae, output };
+        let fast = tree.validate(&points, &train, &validation, &scorer).unwrap();
+        for (point, fast) in points.iter().zip(fast) {
+            let fitted = tree.fit(&train, point).unwrap();
+            let slow = scorer.score(&samples.target, &validation, &samples.predict(&fitted, &validation));
+            prop_assert_eq!(fast, slow, "{:?}", point);
+        }
+    }
+}
+
+#[test]
+fn columns_far_apart_or_close_together_are_told_apart_as_32_bit_floats() {
+    // 1 and 1 + 1e-9 are the same float; infinity and the largest float are not told apart.
+    let fields = vec![vec![1.0, 1.0 + 1e-9, 1.0, 1.0 + 1e-9]];
+    let same = samples(fields, Target::Numbers(vec![0.0, 1.0, 0.0, 1.0]));
+    let fitted = DecisionTree::new(&same).fit(&all(&same), &Parameters::default()).unwrap();
+    assert_eq!(same.predict(&fitted, &[0, 1]), [0.5, 0.5]);
+    let fields = vec![vec![-1e300, 1e300, f64::from(f32::MAX), -1e300]];
+    let huge = samples(fields, Target::Numbers(vec![0.0, 1.0, 1.0, 0.0]));
+    let fitted = DecisionTree::new(&huge).fit(&all(&huge), &Parameters::default()).unwrap();
+    assert_eq!(huge.predict(&fitted, &all(&huge)), [0.0, 1.0, 1.0, 0.0]);
+}
+
+#[test]
+fn a_large_target_that_varies_little_is_still_told_apart() {
+    let target: Vec<f64> = (0..64).map(|row| 1e12 + f64::from(row % 2)).collect();
+    let large = samples(vec![(0..64).map(|row| f64::from(row % 2)).collect()], Target::Numbers(target.clone()));
+    for criterion in ["squared_error", "absolute_error"] {
+        let parameters = parameters(serde_json::json!({"criterion": criterion}));
+        let fitted = DecisionTree::new(&large).fit(&all(&large), &parameters).unwrap();
+        assert_eq!(large.predict(&fitted, &all(&large)), target, "{criterion}");
+    }
+}

@@ -1,0 +1,184 @@
+//! Whatever is wrong with a spec or with data is refused, and the message says where and what to write instead.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use slipway_spec::contract::Exit;
+
+/// Trains on `csv` with `change` applied to a sound spec; returns the exit code and the message.
+fn refused(csv: &[u8], change: impl FnOnce(&mut Value)) -> (Exit, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("orders.csv");
+    fs::write(&data, csv).unwrap();
+    let mut spec = sound();
+    change(&mut spec);
+    let error = common::train_on(dir.path(), &spec, &data).expect_err("it should be refused");
+    (error.exit(), error.to_string())
+}
+
+fn sound() -> Value {
+    json!({"modelName": "m", "target": "y", "train": {"builtin": {"estimator": "DecisionTree"}}})
+}
+
+fn unchanged(_: &mut Value) {}
+
+#[test]
+fn a_sound_spec_on_sound_data_trains() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("orders.csv");
+    fs::write(&data, common::small_csv(60)).unwrap();
+    let trained = common::train_on(dir.path(), &sound(), &data).unwrap();
+    let rows = trained.notes.rows.unwrap();
+    assert_eq!((rows.train, rows.test, rows.left_out), (48, 12, 0));
+}
+
+#[test]
+fn bad_files_are_refused_with_file_row_and_column() {
+    let text = |from: &str, to: &str| common::small_csv(60).replacen(from, to, 1).into_bytes();
+    let latin = [b"x,y\n1,2\n2,caf".as_slice(), b"\xe9\n"].concat();
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (vec![], "orders.csv: the file is empty"),
+        (b"x,y\n".to_vec(), "orders.csv: there is a header and no row below it"),
+        (b"x,,y\n1,2,3\n".to_vec(), "orders.csv: column 2 has no name"),
+        (b"x,y,x\n1,2,3\n".to_vec(), "orders.csv: columns 1 and 3 are both called x"),
+        (b"x,y\n1,2\n1\n".to_vec(), "orders.csv, row 2: 1 cells where the header has 2"),
+        (b"x,y\n1,2\n1,\"2\n3,4\n5,6\n".to_vec(), "orders.csv, row 2: a quote is never closed"),
+        (
+            b"x,y,z\n1,2,3\n1,\"2\n3,4\n5,6\n".to_vec(),
+            "orders.csv, row 2: 2 cells where the header has 3; is a quote never closed?",
+        ),
+        (latin, "orders.csv, row 2, column y: is not UTF-8 text"),
+        (b"\xff\xfex\0,\0".to_vec(), "orders.csv: this file is UTF-16 text; save it as UTF-8"),
+        (b"PAR1\x15\x04".to_vec(), "orders.csv: this is a Parquet file"),
+        (text("\n5,blue", "\nten,blue"), "orders.csv, row 6, column x: expected a number, got \"ten\""),
+        (text("blue,17", "blue,seventeen"), "orders.csv, row 6, column y: expected a number, got \"seventeen\""),
+        (b"x,y\n1,\n2,NA\n".to_vec(), "orders.csv, column y: the target has no value in any row"),
+        (b"y\n1\n2\n3\n4\n5\n".to_vec(), "orders.csv: no column is left to learn from"),
+        (b"x,y\n1,a\n2,a\n".to_vec(), "orders.csv, column y: the target has only one class"),
+        (b"x,y\n1,2\n".to_vec(), "orders.csv: the split leaves no"),
+    ];
+    for (csv, expected) in cases {
+        let (exit, message) = refused(&csv, unchanged);
+        assert!(message.starts_with(expected), "expected {expected:?}\n     got {message:?}");
+        assert_eq!(exit, Exit::Data, "{message}");
+    }
+}
+
+#[test]
+fn a_spec_that_does_not_fit_the_data_is_refused() {
+    type Change = fn(&mut Value);
+    let cases: [(Change, Exit, &str); 15] = [
+        (
+            |s| s["target"] = json!("Y2"),
+            Exit::Data,
+            "orders.csv: target names the column Y2, which is not there; did you mean y? it has y, x, colour",
+        ),
+        (
+            |s| {
+                s["target"] = json!("colour");
+                s["task"] = json!("Regression");
+            },
+            Exit::Data,
+            "orders.csv, row 1, column colour: expected a number, got \"red\"",
+        ),
+        (
+            |s| {
+                s["target"] = json!("colour");
+                s["positiveClass"] = json!("red");
+            },
+            Exit::Data,
+            "orders.csv, column colour: positiveClass is for two classes, and the target has 3",
+        ),
+        (
+            |s| s["train"]["builtin"]["features"] = json!([{"name": "z"}]),
+            Exit::Data,
+            "orders.csv: features names the column z, which is not there; did you mean",
+        ),
+        (
+            |s| s["train"]["builtin"]["features"] = json!([{"name": "x", "encoding": "OneHot"}]),
+            Exit::Data,
+            "orders.csv, column x: encoding OneHot is for categories, and this is a Number",
+        ),
+        (
+            |s| s["train"]["builtin"]["features"] = json!([{"name": "colour", "missing": "Mean"}]),
+            Exit::Data,
+            "orders.csv, column colour: missing: Mean is for numbers and times",
+        ),
+        (
+            |s| s["train"]["builtin"]["features"] = json!([{"name": "colour", "type": "Number"}]),
+            Exit::Data,
+            "orders.csv, row 1, column colour: expected a number, got \"red\"",
+        ),
+        (
+            |s| s["train"]["builtin"]["features"] = json!([{"name": "x"}, {"name": "x"}]),
+            Exit::Data,
+            "orders.csv, column x: features names it twice",
+        ),
+        (
+            |s| s["train"]["builtin"]["split"] = json!({"column": "set"}),
+            Exit::Data,
+            "orders.csv: split.column names the column set, which is not there",
+        ),
+        (
+            |s| s["train"]["builtin"]["split"] = json!({"column": "colour"}),
+            Exit::Data,
+            "orders.csv, row 1, column colour: expected \"train\" or \"test\", got \"red\"",
+        ),
+        (
+            |s| s["train"]["builtin"]["split"] = json!({"time": {"column": "colour"}}),
+            Exit::Data,
+            "orders.csv, column colour: expected dates or times such as 2024-05-01",
+        ),
+        (
+            |s| s["train"]["builtin"]["estimator"] = json!("LogisticRegression"),
+            Exit::Usage,
+            "LogisticRegression is not for Regression, which was inferred from the target,; write LinearRegression or DecisionTree",
+        ),
+        (
+            |s| s["train"]["builtin"]["parameters"] = json!({"max_dept": 3}),
+            Exit::Usage,
+            "parameters: DecisionTree has no parameter max_dept; it has criterion",
+        ),
+        (
+            |s| s["train"]["builtin"]["search"] = json!({"grid": {"max_depth": [2]}, "metric": "accuracy"}),
+            Exit::Usage,
+            "search.metric accuracy is no metric for Regression; write one of r2",
+        ),
+        (
+            |s| s["gates"] = json!([{"metric": "r3", "atLeast": 1}]),
+            Exit::Usage,
+            "gates: r3 is no metric for Regression; write one of r2, mae",
+        ),
+    ];
+    for (change, exit, expected) in cases {
+        let (code, message) = refused(common::small_csv(60).as_bytes(), change);
+        assert!(message.starts_with(expected), "expected {expected:?}\n     got {message:?}");
+        assert_eq!(code, exit, "{message}");
+    }
+}
+
+#[test]
+fn a_missing_value_is_refused_where_the_spec_says_so() {
+    let csv = common::small_csv(60).replacen("\n5,blue", "\n,blue", 1);
+    let (exit, message) = refused(csv.as_bytes(), |spec| {
+        spec["train"]["builtin"]["features"] = json!([{"name": "x", "missing": "Reject"}])
+    });
+    assert!(message.starts_with("orders.csv, row 6, column x: the value is missing"), "{message}");
+    assert_eq!(exit, Exit::Data);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = common::train_on(dir.path(), &sound(), Path::new("/nowhere/orders.csv")).unwrap_err();
+    assert_eq!(
+        (error.exit(), error.to_string()),
+        (Exit::NotFound, "/nowhere/orders.csv: there is no such file".to_owned())
+    );
+    let error = common::train_on(dir.path(), &sound(), dir.path()).unwrap_err();
+    assert_eq!(error.exit(), Exit::Data);
+    assert!(error.to_string().ends_with("is a folder; give a CSV file"), "{error}");
+}

@@ -1,0 +1,230 @@
+//! The program as a person and a pod run it.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+fn trainer() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_slipway-trainer"))
+}
+
+fn on_laptop(dir: &Path, spec: &Value, data: &Path, more: &[&str]) -> Output {
+    let run = dir.join("run.yaml");
+    fs::write(&run, spec.to_string()).unwrap();
+    let mut command = trainer();
+    command.arg("--run").arg(run).arg("--data").arg(data).arg("--output").arg(dir.join("output"));
+    command.args(more).output().unwrap()
+}
+
+fn gated(gate: Value) -> Value {
+    let parameters = json!({"max_depth": 8, "min_samples_leaf": 2});
+    let mut spec = common::spec("time_to_dispatch", json!({"estimator": "DecisionTree", "parameters": parameters}));
+    spec["gates"] = json!([gate]);
+    spec
+}
+
+#[test]
+fn a_good_model_passes_and_its_artefact_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = common::marked(dir.path(), "time_to_dispatch");
+    let mut spec = gated(json!({"metric": "r2", "atLeast": 0.9, "warnBelow": 0.95}));
+    spec["checks"] = json!([
+        {"monotonic": {"feature": "orders_placed", "at": [100, 150], "within": "product_code"}},
+        {"range": {"min": 0, "maxTimesObserved": 1.25}},
+    ]);
+    // As for the cluster: what only a cluster needs is passed over.
+    spec["data"] = json!({"uri": "s3://bucket/key.csv"});
+    spec["retries"] = json!(2);
+    let run = json!({
+        "apiVersion": "slipway.dev/v1alpha1", "kind": "TrainingRun", "metadata": {"name": "time-to-dispatch-1"}, "spec": spec
+    });
+    let output = on_laptop(dir.path(), &run, &data, &[]);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    for expected in [
+        "800 to train, 200 to test",
+        "r2                  0.97639",
+        "passed    monotonic",
+        "Passed. The artefact is in",
+    ] {
+        assert!(stdout.contains(expected), "{expected}: {stdout}");
+    }
+    let artefact = slipway_model::Artefact::load(&dir.path().join("output"), None).unwrap();
+    assert_eq!(artefact.manifest.golden.rows.len(), 16);
+    let report = common::json_file(dir.path(), "report.json");
+    assert_eq!(report["verdict"], "Passed");
+    assert_eq!(report["rows"], json!({"train": 800, "test": 200, "leftOut": 0}));
+}
+
+#[test]
+fn a_model_below_its_gate_is_refused_with_exit_67() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = common::marked(dir.path(), "time_to_dispatch");
+    let output = on_laptop(dir.path(), &gated(json!({"metric": "r2", "atLeast": 0.99})), &data, &["--report", "json"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(67), "{stderr}");
+    assert!(stderr.lines().last().unwrap().starts_with("refused: r2 is 0.97"), "{stderr}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "Refused");
+}
+
+#[test]
+fn a_champion_is_scored_on_the_same_rows() {
+    let champion = tempfile::tempdir().unwrap();
+    let data = common::marked(champion.path(), "time_to_dispatch");
+    assert!(on_laptop(champion.path(), &gated(json!({"metric": "r2", "atLeast": 0.9})), &data, &[]).status.success());
+    let dir = tempfile::tempdir().unwrap();
+    let mut spec = gated(json!({"metric": "r2", "champion": {"worseByAtMost": 0.005}}));
+    spec["train"]["builtin"]["parameters"]["max_depth"] = json!(2);
+    let champion = champion.path().join("output");
+    let output = on_laptop(dir.path(), &spec, &data, &["--champion", champion.to_str().unwrap()]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(67), "{stderr}");
+    assert!(stderr.contains("the champion's 0.97638"), "{stderr}");
+}
+
+#[test]
+fn wrong_usage_is_exit_64() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = common::data("iris.csv");
+    for (spec, expected) in [
+        (
+            json!({"modelName": "m", "target": "species", "train": {"builtin": {"estimatr": "DecisionTree"}}}),
+            "spec.train.builtin: missing field `estimator`",
+        ),
+        (
+            json!({"modelName": "m", "target": "species", "train": {"builtin": {"estimator": "DecisionTre"}}}),
+            "spec.train.builtin.estimator: unknown variant `DecisionTre`",
+        ),
+        (
+            json!({"modelName": "m", "target": "species", "trian": 1, "train": {"builtin": {"estimator": "DecisionTree"}}}),
+            "spec.trian: there is no such field",
+        ),
+        (
+            json!({"modelName": "m", "target": "species", "train": {"builtin": {"estimator": "DecisionTree", "split": {"random": {"sead": 1}}}}}),
+            "spec.train.builtin.split.random.sead: there is no such field",
+        ),
+        (
+            json!({"kind": "Deployment", "apiVersion": "apps/v1", "spec": {}}),
+            "kind: expected TrainingRun, got \"Deployment\"",
+        ),
+        (
+            json!({"modelName": "m", "target": "species", "train": {"container": {"image": "i"}}}),
+            "spec.train names an image of its own",
+        ),
+    ] {
+        let output = on_laptop(dir.path(), &spec, &data, &[]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{stderr}");
+        assert!(stderr.lines().last().unwrap().contains(expected), "expected {expected}\n     got {stderr}");
+    }
+    for arguments in [&["--data", "x"][..], &["--nonsense"], &["step", "--data", "x"], &[]] {
+        assert_eq!(trainer().args(arguments).output().unwrap().status.code(), Some(64), "{arguments:?}");
+    }
+    assert_eq!(trainer().arg("--help").output().unwrap().status.code(), Some(0));
+}
+
+fn step(dir: &Path, run: &Value) -> Output {
+    let path = dir.join("run.json");
+    fs::write(&path, run.to_string()).unwrap();
+    let mut command = trainer();
+    command.arg("step").arg("--run").arg(path).arg("--input").arg(dir.join("input"));
+    command.arg("--output").arg(dir.join("output")).output().unwrap()
+}
+
+fn run(committed: bool) -> Value {
+    let spec = json!({
+        "modelName": "iris", "target": "species", "train": {"builtin": {"estimator": "LogisticRegression"}},
+        "data": {"uri": "s3://bucket/iris.csv"}, "output": {"uri": "s3://bucket/models/"},
+        "gates": [{"metric": "accuracy", "atLeast": 1.1}],
+    });
+    json!({"name": "iris-1", "namespace": "default", "uid": "0d9c", "committed": committed, "spec": spec})
+}
+
+#[test]
+fn the_step_of_a_pod_trains_and_judges_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("input")).unwrap();
+    assert_eq!(step(dir.path(), &run(false)).status.code(), Some(66), "no data file");
+    fs::copy(common::data("iris.csv"), dir.path().join("input/iris.csv")).unwrap();
+    let output = step(dir.path(), &run(false));
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut files: Vec<_> = fs::read_dir(dir.path().join("output"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["manifest.json", "metrics.json", "model.json", "test.csv", "training.json"]);
+    assert_eq!(common::json_file(dir.path(), "manifest.json")["version"], "0d9c");
+    fs::write(dir.path().join("input/more.csv"), "x").unwrap();
+    assert_eq!(step(dir.path(), &run(false)).status.code(), Some(65), "two data files");
+}
+
+#[test]
+fn the_step_does_nothing_where_an_outcome_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = step(dir.path(), &run(true));
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!dir.path().join("output").exists());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to train"));
+}
+
+#[test]
+fn the_number_of_threads_changes_no_byte() {
+    let bytes = |threads: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("input")).unwrap();
+        fs::copy(common::data("penguins.csv"), dir.path().join("input/penguins.csv")).unwrap();
+        let mut run = run(false);
+        run["spec"]["target"] = json!("species");
+        run["spec"]["train"]["builtin"]["search"] = json!({"grid": {"C": [0.1, 1, 10]}, "folds": 3});
+        fs::write(dir.path().join("run.json"), run.to_string()).unwrap();
+        let arguments = ["--run", "run.json", "--input", "input", "--output", "output"];
+        let mut command = trainer();
+        command.current_dir(dir.path()).env("RAYON_NUM_THREADS", threads).arg("step").args(arguments);
+        assert!(command.output().unwrap().status.success());
+        ["manifest.json", "model.json", "metrics.json", "test.csv"]
+            .map(|file| fs::read(dir.path().join("output").join(file)).unwrap())
+    };
+    assert!(bytes("1") == bytes("5"));
+}
+
+#[test]
+fn every_data_set_trains_with_every_estimator_and_the_artefact_answers_as_training_did() {
+    for (name, estimators) in [
+        ("time_to_dispatch", &["DecisionTree", "LinearRegression"][..]),
+        ("california_housing", &["DecisionTree", "LinearRegression"]),
+        ("titanic", &["DecisionTree", "LogisticRegression"]),
+        ("penguins", &["DecisionTree", "LogisticRegression"]),
+        ("iris", &["DecisionTree", "LogisticRegression"]),
+    ] {
+        for estimator in estimators {
+            let dir = tempfile::tempdir().unwrap();
+            let spec = json!({"modelName": "m", "target": common::target(name), "train": {"builtin": {"estimator": estimator}}});
+            common::train_on(dir.path(), &spec, &common::data(&format!("{name}.csv"))).unwrap();
+            let model = slipway_model::Artefact::load(&dir.path().join("output"), None).unwrap().model;
+            let inputs: Vec<_> = model
+                .fields()
+                .iter()
+                .map(|field| common::test_column(dir.path(), &format!("input:{}", field.name)))
+                .collect();
+            let predicted = match model.output().classes().first() {
+                None => common::test_column(dir.path(), "prediction"),
+                Some(class) => common::test_column(dir.path(), &format!("probability:{class}")),
+            };
+            for (row, predicted) in predicted.iter().enumerate() {
+                let cell = |place: usize, _: &slipway_model::Field| match inputs[place][row].as_str() {
+                    "" => slipway_model::Value::Missing,
+                    text => slipway_model::Value::Text(text),
+                };
+                let decoded = model.decode(cell).unwrap();
+                assert_eq!(model.predict_raw(&decoded)[0].to_string(), *predicted, "{name} {estimator} row {row}");
+            }
+            assert!(model.fields().iter().all(|field| field.name != common::target(name)), "the label leaks");
+        }
+    }
+}
