@@ -118,6 +118,10 @@ async fn act(
     for act in &plan.acts {
         match (act, valid) {
             (Act::CreateJob, Ok(valid)) => {
+                // The status was just written, or else an old view of a run that has ended must not train it again.
+                if plan.progress.is_none() {
+                    jobs.confirm(run.as_ref()).await?;
+                }
                 let champion = run.status.as_ref().and_then(|status| status.champion.as_ref());
                 create(run, &build::job(valid, champion, &context.config), &jobs, context).await?;
             }

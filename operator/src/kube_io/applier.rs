@@ -108,6 +108,19 @@ impl Applier {
         }
     }
 
+    /// Asks the API server itself whether the object still is the version that was seen: before a write that an old view
+    /// would make wrong, and whose own preconditions do not cover it.
+    pub async fn confirm<K: Kind>(&self, seen: &K) -> Result<(), IoError> {
+        let name = seen.name_any();
+        let api = self.api::<K>();
+        let live = within_deadline(|| format!("read {} {name}", K::kind(&())), api.get_opt(&name)).await?;
+        if live.is_some_and(|live| live.uid() == seen.uid() && live.resource_version() == seen.resource_version()) {
+            Ok(())
+        } else {
+            Err(IoError::Stale { object: format!("{} {name}", K::kind(&())) })
+        }
+    }
+
     /// Changes only what `patch` names (JSON merge patch).
     pub async fn merge<K: Kind>(&self, name: &str, patch: &Value) -> Result<K, IoError> {
         let params = PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() };

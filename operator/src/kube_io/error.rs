@@ -45,6 +45,12 @@ pub enum IoError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The object is not as it was when the decision was made.
+    #[error("{object} has changed meanwhile")]
+    Stale {
+        /// Kind and name.
+        object: String,
+    },
     /// The API server did not answer in time.
     #[error("{action}: no answer within {} s", DEADLINE.as_secs())]
     Deadline {
@@ -69,16 +75,16 @@ impl IoError {
                 kube::Error::Api(status) => Some(status.code),
                 _ => None,
             },
-            IoError::Deadline { .. } => None,
+            IoError::Stale { .. } | IoError::Deadline { .. } => None,
         }
     }
 }
 
 impl Classified for IoError {
     fn class(&self) -> Class {
-        match self.code() {
-            Some(409) => Class::Conflict,
-            Some(400 | 422) => Class::Invalid,
+        match (self, self.code()) {
+            (IoError::Stale { .. }, _) | (_, Some(409)) => Class::Conflict,
+            (_, Some(400 | 422)) => Class::Invalid,
             _ => Class::Transient,
         }
     }

@@ -162,7 +162,8 @@ pub fn decide(
         JobState::Going => Plan::unchanged(NEWS_DELAY),
         JobState::Active => active(valid, status, observed, now),
         JobState::Complete { at } => match &observed.pod {
-            None if age(*at, now) < NEWS_DELAY => Plan::unchanged(NEWS_DELAY),
+            Some(PodState::Unreadable) => read_report(observed, now),
+            _ if age(*at, now) < NEWS_DELAY => Plan::unchanged(NEWS_DELAY),
             _ => read_report(observed, now),
         },
         JobState::Failed { at, reason, message } => given_up(valid, status, observed, (*at, reason, message), now),
@@ -264,7 +265,12 @@ fn given_up(
             } else {
                 failure.message.clone()
             };
-            Plan::failed(failure.reason, message)
+            let hint = if failure.reason == reason::STORAGE_UNAVAILABLE {
+                format!("; credentials and address come from Secret {}", valid.spec.storage.secret_name)
+            } else {
+                String::new()
+            };
+            Plan::failed(failure.reason, message + &hint)
         }
         Some(PodState::Unreadable) => read_report(observed, now),
         _ if age(at, now) < NEWS_DELAY => Plan::unchanged(NEWS_DELAY),

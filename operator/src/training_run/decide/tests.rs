@@ -99,6 +99,7 @@ fn every_observation_has_its_plan() {
         ("a lost report before the Job has noticed", active(PodState::Unreadable), "-", vec![]),
         ("done", complete(1, Some(reported(Verdict::Passed))), "=Passed", vec![]),
         ("done, the pod's news is late", complete(1, None), "-", vec![]),
+        ("done, the pod was last seen running", complete(1, Some(PodState::Running(Step::Publish))), "-", vec![]),
         ("done, the pod is gone", complete(60, None), "?ReadingReport", vec![Act::CreateReportJob]),
         (
             "done, the message is cut",
@@ -231,6 +232,14 @@ fn a_failed_pod_that_sidecars_keep_alive_is_deleted() {
     };
     assert_eq!(plan(&alive(1)).acts, []);
     assert_eq!(plan(&alive(10)).acts, [Act::DeletePod("x".to_owned())]);
+}
+
+#[test]
+fn unreachable_storage_names_the_secret() {
+    let pod = Some(failure(reason::STORAGE_UNAVAILABLE, false));
+    let plan = plan(&failed(1, "BackoffLimitExceeded", "", pod));
+    let Some(Progress::Failed { message, .. }) = plan.progress else { panic!("a failure") };
+    assert_eq!(message, "train: why; credentials and address come from Secret slipway-storage");
 }
 
 #[test]
