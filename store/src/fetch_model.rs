@@ -122,7 +122,7 @@ async fn check_compatible(store: &Store, manifest: &Manifest, stable: &Wanted) -
     if changes.is_empty() {
         Ok(())
     } else {
-        Err(StepError::Data(format!(
+        Err(StepError::Refused(format!(
             "{} {} would break callers: {}",
             manifest.model_name,
             manifest.version,
