@@ -248,7 +248,12 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ArtefactError> {
     let io_error = |source| ArtefactError::Io { path: path.to_owned(), source };
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    let mut file = fs::File::create(&partial).map_err(io_error)?;
+    // A training image may have left anything of that name; what a link points to must not be written.
+    match fs::remove_file(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(error)),
+        _ => {}
+    }
+    let mut file = fs::File::create_new(&partial).map_err(io_error)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_error)?;
     fs::rename(&partial, path).map_err(io_error)
 }
@@ -256,6 +261,10 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ArtefactError> {
 /// Reads a file of at most `limit` bytes.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ArtefactError> {
     let io_error = |source| ArtefactError::Io { path: path.to_owned(), source };
+    // A pipe or a device could keep the reader for ever.
+    if !fs::metadata(path).map_err(io_error)?.is_file() {
+        return Err(ArtefactError::Invalid { path: path.to_owned(), reason: "it is no file".to_owned() });
+    }
     let file = fs::File::open(path).map_err(io_error)?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(io_error)?;

@@ -9,7 +9,7 @@ use slipway_spec::{Comparison, DataIdentity, Judgement, Metric, Metrics, Report,
 use crate::artefact::{self, Artefact, ArtefactError};
 use crate::checks::{self, Evidence};
 use crate::digest::Digest;
-use crate::manifest::{FileEntry, Manifest};
+use crate::manifest::{FileEntry, Golden, GoldenRow, Manifest};
 use crate::metrics::{self, Evaluation};
 use crate::predictor::Model;
 use crate::schema::Output;
@@ -25,6 +25,9 @@ const MAX_METRICS: usize = 256;
 const TOLERANCE: f64 = 1e-6;
 /// Largest tolerance of golden rows that says anything.
 const MAX_GOLDEN_TOLERANCE: f64 = 1e-3;
+/// Of golden rows that are made here.
+const GOLDEN_TOLERANCE: f64 = 1e-9;
+const GOLDEN_ROWS: usize = 10;
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -109,6 +112,9 @@ pub fn examine(
     let judgement = judge(&findings.own.metrics, comparison, &run.spec.gates, checks);
 
     complete(&mut manifest, run, data, &findings.own.metrics, &judgement);
+    if let Some(evidence) = evidence.filter(|_| manifest.golden.rows.is_empty()) {
+        manifest.golden = golden(&model, &evidence);
+    }
     let report = findings.report(&manifest, &model, training, &judgement);
     write(output, manifest, report, judgement)
 }
@@ -360,6 +366,13 @@ fn complete(manifest: &mut Manifest, run: &Run, data: Option<DataIdentity>, metr
     lineage.data = data.unwrap_or_else(|| lineage.data.clone());
     lineage.code_revision = run.code_revision.clone().or(lineage.code_revision.take());
     lineage.image = run.image.clone().or(lineage.image.take());
+}
+
+/// Golden rows from test rows, for a training image that writes none.
+fn golden(model: &Model, evidence: &TestEvidence) -> Golden {
+    let sent = evidence.test.inputs.iter().flat_map(|inputs| inputs.as_sent(model, GOLDEN_ROWS));
+    let rows = sent.zip(&evidence.rows).map(|(row, decoded)| GoldenRow { row, expected: model.predict_raw(decoded) });
+    Golden { tolerance: GOLDEN_TOLERANCE, rows: rows.collect() }
 }
 
 fn write(

@@ -4,8 +4,10 @@
 //! model itself can be asked, the row as `input:<column>`. An empty cell is a missing value. Other columns are ignored.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
+
+use serde_json::Map;
 
 use crate::metrics::Scored;
 use crate::predictor::{Model, Prediction};
@@ -118,6 +120,17 @@ impl Inputs {
     }
 }
 
+impl Inputs {
+    /// The first `count` rows as callers of `model` would send them.
+    pub fn as_sent(&self, model: &Model, count: usize) -> impl Iterator<Item = Map<String, serde_json::Value>> {
+        self.records.iter().take(count).map(|record| {
+            let cell = |name: &String| record.get(*self.columns.get(name)?).filter(|text| !text.is_empty());
+            let fields = model.fields().iter().map(|field| &field.name);
+            fields.filter_map(|name| Some((name.clone(), cell(name)?.into()))).collect()
+        })
+    }
+}
+
 /// Where the columns of `test.csv` stand.
 struct Header {
     truth: usize,
@@ -156,8 +169,12 @@ impl Header {
 impl TestRows {
     /// Reads `path`. The message of an error names the row, counted from 1 after the header, and the column.
     pub fn read(path: &Path, output: &Output) -> Result<TestRows, String> {
+        let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+        if !metadata.is_file() {
+            return Err("it is no file".to_owned());
+        }
         let file = File::open(path).map_err(|error| error.to_string())?;
-        let size = file.metadata().map_err(|error| error.to_string())?.len();
+        let size = metadata.len();
         if size > MAX_TEST_BYTES {
             return Err(format!("{size} bytes, more than the {MAX_TEST_BYTES} that are read; write fewer rows"));
         }

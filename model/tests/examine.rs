@@ -129,6 +129,20 @@ fn examining_again_gives_the_same_bytes() {
 }
 
 #[test]
+fn an_artefact_without_golden_rows_gets_some_from_the_test_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 2.0, &["blue", "red"]);
+    let (mut manifest, _) = artefact::read_manifest(dir.path(), None).unwrap();
+    manifest.golden.rows.clear();
+    artefact::write_manifest(dir.path(), &manifest).unwrap();
+    fs::write(dir.path().join("test.csv"), TEST).unwrap();
+    let golden = examined(dir.path(), &run(json!({})), None).manifest.golden;
+    assert_eq!(golden.rows[1].expected, [4.0]);
+    assert_eq!(serde_json::to_value(&golden.rows[1].row).unwrap(), json!({"x": "2", "colour": "blue"}));
+    Artefact::load(dir.path(), None).unwrap();
+}
+
+#[test]
 fn a_classifier_is_asked_for_the_probabilities_that_the_file_leaves_out() {
     let dir = tempfile::tempdir().unwrap();
     write_classifier(dir.path());

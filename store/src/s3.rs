@@ -131,16 +131,7 @@ impl S3 {
     pub async fn head(&self, location: &Location, bucket: &str, key: &str) -> Result<Object, StoreError> {
         let head = match self.client.head_object().bucket(bucket).key(key).send().await {
             Ok(head) => head,
-            Err(error) => {
-                let error = self.classify(location, &error);
-                // An answer without a body cannot say which of the two is missing.
-                let bucket_is_there = self.client.head_bucket().bucket(bucket).send().await;
-                let no_bucket = status(&bucket_is_there) == Some(404);
-                return Err(match error {
-                    StoreError::NotFound(location) if no_bucket => StoreError::NoBucket(location),
-                    error => error,
-                });
-            }
+            Err(error) => return Err(self.which_is_missing(self.classify(location, &error), bucket).await),
         };
         Ok(Object {
             location: location.clone(),
@@ -149,6 +140,14 @@ impl S3 {
             // "null" is what a bucket that once kept versions calls its only one.
             version_id: head.version_id.filter(|id| id != "null"),
         })
+    }
+
+    /// An answer without a body cannot say whether it is the object or the bucket that is missing.
+    async fn which_is_missing(&self, error: StoreError, bucket: &str) -> StoreError {
+        let StoreError::NotFound(location) = error else { return error };
+        let answer = self.client.head_bucket().bucket(bucket).send().await;
+        let status = answer.err().and_then(|error| error.raw_response().map(|raw| raw.status().as_u16()));
+        if status == Some(404) { StoreError::NoBucket(location) } else { StoreError::NotFound(location) }
     }
 
     pub async fn read(&self, object: &Object, bucket: &str, key: &str, offset: u64) -> Result<Reading, StoreError> {
@@ -243,23 +242,21 @@ impl S3 {
             (404, "NoSuchVersion") => {
                 StoreError::Changed { location, reason: "the version that was read first is gone".to_owned() }
             }
-            (404, _) => StoreError::NotFound(location),
+            // An answer to HEAD has no code.
+            (404, "NoSuchKey" | "NotFound" | "") => StoreError::NotFound(location),
             (412 | 416, _) => StoreError::Changed { location, reason: "it was changed".to_owned() },
             (400 | 403, "ExpiredToken" | "InvalidToken") => StoreError::Denied { location, reason, keys: SESSION },
             (301 | 307, _) | (400, "AuthorizationHeaderMalformed") => {
                 StoreError::Denied { location, reason, keys: REGION }
             }
-            (401 | 403, _) => StoreError::Denied { location, reason, keys: KEYS },
+            // versitygw does not know the user.
+            (401 | 403, _) | (404, "XAdminUserNotFound") => StoreError::Denied { location, reason, keys: KEYS },
             (409 | 429 | 500 | 502.., _) | (400, "RequestTimeout") => {
                 StoreError::Unreachable { location, reason: format!("{}: {reason}", self.endpoint) }
             }
             _ => StoreError::Rejected { location, reason },
         }
     }
-}
-
-fn status<T, E>(result: &Result<T, SdkError<E>>) -> Option<u16> {
-    result.as_ref().err()?.raw_response().map(|raw| raw.status().as_u16())
 }
 
 /// TLS by rustls with the system's certificates, which a plain endpoint does without.

@@ -101,8 +101,7 @@ pub(crate) fn make_readable(path: &Path) -> Result<(), StepError> {
 
 /// Writes a file as JSON that every user may read.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StepError> {
-    let bytes =
-        serde_json::to_vec_pretty(value).map_err(|error| StepError::Data(format!("{}: {error}", path.display())))?;
+    let bytes = serde_json::to_vec(value).map_err(|error| StepError::Data(format!("{}: {error}", path.display())))?;
     artefact::write_file(path, &bytes)?;
     make_readable(path)
 }

@@ -1,5 +1,4 @@
 //! What the tests of this crate stand on: a place for objects, be it a folder or a real S3 server, and models to put there.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod gateway;
 pub mod models;

@@ -1,15 +1,12 @@
 //! The steps around training, as a pod runs them, over a folder and over a real S3 server.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::support::models::{self, train};
+use crate::support::{Attempt, Ended, Place, names, run, slipway_store};
 use serde_json::json;
 use slipway_spec::Verdict;
-use support::models::{self, train};
-use support::{Attempt, Ended, Place, names, run, slipway_store};
 
 const DATA: &[u8] = b"x,colour,y\n1,red,2\n";
 
@@ -68,7 +65,7 @@ fn a_refused_model_is_not_stored_only_its_report() {
         let attempt = Attempt::new(place, &run);
         attempt.step("fetch").expect(0, "");
         train(&attempt.path("output"), 1.0);
-        attempt.step("publish").expect(67, "refused: r2 is -2");
+        attempt.step("publish").expect(67, "refused: r2 is -0.75");
         let summary = attempt.summary();
         assert_eq!((summary.verdict, summary.failed, &summary.digest), (Verdict::Refused, 2, &None));
         let stored = place.keys("models/line/uid-1/");
@@ -77,7 +74,7 @@ fn a_refused_model_is_not_stored_only_its_report() {
         let again = Attempt::new(place, &run);
         again.step("fetch").expect(0, "");
         assert!(again.committed());
-        again.step("publish").expect(67, "refused: r2 is -2");
+        again.step("publish").expect(67, "refused: r2 is -0.75");
         assert_eq!(again.summary(), summary);
         again.step("report").expect(0, "");
         assert_eq!(again.summary(), summary);
@@ -129,7 +126,7 @@ fn every_attempt_trains_on_the_same_bytes() {
 
 #[test]
 fn where_storage_keeps_versions_a_retry_reads_the_old_one() {
-    let Some(gateway) = support::gateway::Gateway::start() else { return };
+    let Some(gateway) = crate::support::gateway::Gateway::start() else { return };
     gateway.keep_versions();
     let place = &Place::S3(gateway);
     place.put("data/orders-2024-05-01.csv", DATA);
@@ -162,6 +159,23 @@ fn what_is_missing_is_named() {
         }
         let report = Attempt::new(place, &run(place, "uid-2", &json!({}))).step("report");
         report.expect(66, "this run has no outcome there");
+    });
+}
+
+#[test]
+fn data_is_put_once_and_never_overwritten() {
+    Place::each(|place| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("orders-2024-05-01.csv");
+        fs::write(&file, DATA).unwrap();
+        let put = || place.run(&["put", file.to_str().unwrap(), &place.uri("data/")]);
+        put().expect(0, "");
+        assert_eq!(place.get("data/orders-2024-05-01.csv"), DATA);
+        assert!(put().expect(0, "").stdout.contains("is there already, with the same bytes"));
+        fs::write(&file, "other").unwrap();
+        put().expect(65, "is there with other bytes, and stays; choose another name");
+        fs::remove_file(&file).unwrap();
+        put().expect(66, "there is no such file");
     });
 }
 

@@ -1,20 +1,17 @@
 //! Storage that is slow, breaks off, goes away, comes back, or does not know us.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
 
 use std::fs;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::support::gateway::{BUCKET, Gateway};
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::{Attempt, Ended, Place, run, slipway_store};
 use serde_json::json;
 use slipway_model::Digest;
 use slipway_store::download::download;
 use slipway_store::{Content, Location, Policy, Put, Store, StoreError};
-use support::gateway::{BUCKET, Gateway};
-use support::proxy::{Fault, Proxy};
-use support::{Attempt, Ended, Place, run, slipway_store};
 
 const SIZE: usize = 6 << 20;
 const CUT: usize = 1 << 20;
