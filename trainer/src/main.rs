@@ -23,7 +23,7 @@ struct Cli {
 /// Training on a laptop.
 #[derive(Debug, Args)]
 struct Laptop {
-    /// What to train: a TrainingRun in YAML, or only its spec.
+    /// What to train: a `TrainingRun` in YAML, or only its spec.
     #[arg(long, value_name = "FILE")]
     run: PathBuf,
     /// The data: a CSV file.

@@ -38,7 +38,7 @@ fn parse(text: &str, data: &Path, output: &Path) -> Result<Run, String> {
     }
     spec.entry("data").or_insert_with(|| json!({"uri": data.display().to_string()}));
     spec.entry("output").or_insert_with(|| json!({"uri": output.display().to_string()}));
-    let spec = typed(Value::Object(spec))?;
+    let spec = typed(&Value::Object(spec))?;
     let name = name.unwrap_or_else(|| spec.model_name.clone());
     // The same spec makes the same version, so that a run can be repeated to the byte.
     let canonical = serde_json::to_vec(&spec).map_err(|error| error.to_string())?;
@@ -79,23 +79,44 @@ fn unwrap(mut document: Map<String, Value>) -> Result<(Option<String>, Map<Strin
 }
 
 /// Reads the spec; a field that it does not have is refused by its path.
-fn typed(spec: Value) -> Result<TrainingSpec, String> {
+fn typed(spec: &Value) -> Result<TrainingSpec, String> {
     let mut track = serde_path_to_error::Track::new();
     let mut unknown: Vec<String> = Vec::new();
     let tracked = serde_path_to_error::Deserializer::new(spec, &mut track);
     let read: Result<TrainingSpec, _> = serde_ignored::deserialize(tracked, |path| {
-        // Options add a question mark to the path of what is in them.
+        // What is in an option has a question mark before it.
         unknown.push(path.to_string().replace("?.", ""));
     });
-    let spec = read.map_err(|error| {
+    let read = read.map_err(|error| {
         let path = track.path().to_string();
         let hint = if error.to_string().ends_with("expected a string") { "; write it in quotes" } else { "" };
         if path == "." { format!("spec: {error}{hint}") } else { format!("spec.{path}: {error}{hint}") }
     })?;
     match unknown.first() {
-        None => Ok(spec),
-        Some(path) => Err(format!("spec.{path}: there is no such field; leave it out or correct its name")),
+        None => Ok(read),
+        Some(path) => {
+            let path = complete(path, spec);
+            Err(format!("spec.{path}: there is no such field; leave it out or correct its name"))
+        }
     }
+}
+
+/// A path with the names of unions' variants, such as `builtin` and `random`, which it comes without.
+fn complete(path: &str, mut value: &Value) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('.') {
+        while let Value::Object(fields) = value
+            && !fields.contains_key(name)
+            && let Some((variant, inner)) = fields.iter().next().filter(|_| fields.len() == 1)
+        {
+            names.push(variant);
+            value = inner;
+        }
+        names.push(name);
+        let inner = name.parse::<usize>().ok().and_then(|place| value.get(place)).or_else(|| value.get(name));
+        value = inner.unwrap_or(&Value::Null);
+    }
+    names.join(".")
 }
 
 #[cfg(test)]

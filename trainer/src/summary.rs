@@ -48,16 +48,14 @@ fn describe(text: &mut String, trained: &Trained, examined: &Examined, output: &
             writeln!(text, "  {warning}")?;
         }
     }
+    let output = output.display();
     match report.verdict {
         Verdict::Passed => {
-            writeln!(text, "\nPassed. The artefact is in {}, its digest {}.", output.display(), examined.digest)?
+            writeln!(text, "\nPassed. The artefact is in {output}, its digest {}.", examined.digest)?;
+            writeln!(text, "Serve it with: slipway-model-server --model {output}")
         }
-        Verdict::Refused => writeln!(text, "\nRefused. The report is in {}/report.json.", output.display())?,
+        Verdict::Refused => writeln!(text, "\nRefused. The report is in {output}/report.json."),
     }
-    if report.verdict == Verdict::Passed {
-        writeln!(text, "Serve it with: slipway-model-server --model {}", output.display())?;
-    }
-    Ok(())
 }
 
 fn describe_search(text: &mut String, search: &SearchReport) -> std::fmt::Result {

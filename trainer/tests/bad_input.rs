@@ -1,5 +1,7 @@
 //! Whatever is wrong with a spec or with data is refused, and the message says where and what to write instead.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The program as a person and a pod run it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod common;
 
 use std::fs;

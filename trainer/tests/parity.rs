@@ -1,5 +1,7 @@
 //! The models are scikit-learn's: on the same rows in the same order they predict the same.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod common;
 
 use serde_json::{Value, json};

@@ -134,13 +134,13 @@ fn classes(table: &Table, spec: &TrainingSpec, typed: Typed) -> Result<TargetCol
                 labels.len()
             ));
         }
-        Some(wanted) => match labels.iter().position(|label| label == wanted) {
-            Some(place) => Some(place),
-            None => {
+        Some(wanted) => {
+            let Some(place) = labels.iter().position(|label| label == wanted) else {
                 let known = format!("{:?} and {:?}", labels[0], labels[1]);
                 return error(format!("positiveClass {wanted:?} is none of its classes; write one of {known}"));
-            }
-        },
+            };
+            Some(place)
+        }
     };
     Ok(TargetColumn { values, task: Task::Classification, classes: labels, positive })
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::reader::read_from;
 
 /// Splits CSV with the target `y`.
-fn split_csv(text: &str, by: serde_json::Value) -> Result<Rows, DataError> {
+fn split_csv(text: &str, by: &serde_json::Value) -> Result<Rows, DataError> {
     let table = read_from("t.csv", text.as_bytes()).unwrap();
     let spec = serde_json::json!({
         "modelName": "m", "target": "y", "data": {"uri": ""}, "output": {"uri": ""},
@@ -30,19 +30,19 @@ fn all_of(rows: &Rows) -> Vec<u32> {
 fn a_random_split_loses_no_row_keeps_the_order_and_repeats() {
     let text = numbered(101, |_| "a".to_owned());
     let by = |seed: i64| serde_json::json!({"random": {"testFraction": 0.2, "seed": seed}});
-    let rows = split_csv(&text, by(42)).unwrap();
+    let rows = split_csv(&text, &by(42)).unwrap();
     assert_eq!((rows.train.len(), rows.test.len()), (80, 21));
     assert!(rows.train.is_sorted() && rows.test.is_sorted());
     assert!(all_of(&rows).into_iter().eq(0..101));
-    assert_eq!(rows, split_csv(&text, by(42)).unwrap());
-    assert_ne!(rows, split_csv(&text, by(43)).unwrap());
+    assert_eq!(rows, split_csv(&text, &by(42)).unwrap());
+    assert_ne!(rows, split_csv(&text, &by(43)).unwrap());
 }
 
 #[test]
 fn strata_keep_their_shares() {
     let kinds = ["a", "a", "a", "a", "a", "a", "b", "b", "b", "c"];
     let text = numbered(100, |row| kinds[row % 10].to_owned());
-    let rows = split_csv(&text, serde_json::json!({"random": {"testFraction": 0.2, "stratifyBy": "k"}})).unwrap();
+    let rows = split_csv(&text, &serde_json::json!({"random": {"testFraction": 0.2, "stratifyBy": "k"}})).unwrap();
     let count = |kind: &str| rows.test.iter().filter(|&&row| kinds[row as usize % 10] == kind).count();
     assert_eq!((count("a"), count("b"), count("c")), (12, 6, 2));
 }
@@ -51,7 +51,7 @@ fn strata_keep_their_shares() {
 fn a_classification_is_stratified_by_its_classes() {
     let text = (0..50)
         .fold("x,y\n".to_owned(), |text, row| text + &format!("{row},{}\n", if row % 5 == 0 { "yes" } else { "no" }));
-    let rows = split_csv(&text, serde_json::json!({"random": {"testFraction": 0.2}})).unwrap();
+    let rows = split_csv(&text, &serde_json::json!({"random": {"testFraction": 0.2}})).unwrap();
     assert_eq!(rows.test.iter().filter(|&&row| row % 5 == 0).count(), 2);
 }
 
@@ -64,7 +64,7 @@ fn a_stratum_of_one_row_is_trained_on() {
 #[test]
 fn a_column_says_which_rows_are_tests() {
     let text = numbered(4, |row| ["train", "test", "train", "test"][row].to_owned());
-    let rows = split_csv(&text, serde_json::json!({"column": "k"})).unwrap();
+    let rows = split_csv(&text, &serde_json::json!({"column": "k"})).unwrap();
     assert_eq!((rows.train, rows.test), (vec![0, 2], vec![1, 3]));
 }
 
@@ -73,30 +73,30 @@ fn a_time_split_tests_on_the_latest_rows_and_leaves_the_embargo_out() {
     // Ten days in reverse.
     let text = numbered(10, |row| format!("2024-05-{:02}", 10 - row));
     let by = |days: i32| serde_json::json!({"time": {"column": "k", "testFraction": 0.2, "embargoDays": days}});
-    let rows = split_csv(&text, by(0)).unwrap();
+    let rows = split_csv(&text, &by(0)).unwrap();
     assert_eq!((rows.train, rows.test), ((2..10).rev().collect(), vec![1, 0]));
-    let rows = split_csv(&text, by(3)).unwrap();
+    let rows = split_csv(&text, &by(3)).unwrap();
     assert_eq!((rows.train.len(), rows.left_out.len()), (5, 3), "{rows:?}");
 }
 
 #[test]
 fn rows_of_one_moment_are_not_torn_apart() {
     let text = numbered(10, |row| format!("2024-05-{:02}", 1 + row / 4));
-    let rows = split_csv(&text, serde_json::json!({"time": {"column": "k", "testFraction": 0.1}})).unwrap();
+    let rows = split_csv(&text, &serde_json::json!({"time": {"column": "k", "testFraction": 0.1}})).unwrap();
     assert_eq!(rows.test, [8, 9]);
 }
 
 #[test]
 fn rows_without_a_target_are_left_out() {
-    let rows = split_csv("x,y\n1,1\n2,\n3,3\n4,4\n", serde_json::json!({"random": {"testFraction": 0.3}})).unwrap();
+    let rows = split_csv("x,y\n1,1\n2,\n3,3\n4,4\n", &serde_json::json!({"random": {"testFraction": 0.3}})).unwrap();
     assert_eq!(rows.left_out, [1]);
     assert_eq!((rows.train.len(), rows.test.len()), (2, 1));
 }
 
 #[test]
 fn an_empty_part_is_an_error() {
-    let error = split_csv("x,y\n1,1\n", serde_json::json!({"random": RandomSplit::default()})).unwrap_err();
+    let error = split_csv("x,y\n1,1\n", &serde_json::json!({"random": RandomSplit::default()})).unwrap_err();
     assert_eq!(error.to_string(), "t.csv: the split leaves no test rows of 1 with a target; change split");
     let text = numbered(3, |_| "train".to_owned());
-    assert!(split_csv(&text, serde_json::json!({"column": "k"})).unwrap_err().to_string().contains("no test rows"));
+    assert!(split_csv(&text, &serde_json::json!({"column": "k"})).unwrap_err().to_string().contains("no test rows"));
 }

@@ -67,7 +67,7 @@ impl Problem<'_> {
             add(&mut whole.gradient, &part.gradient);
             add(&mut whole.products, &part.products);
         }
-        self.complete(whole, weights, with_hessian)
+        self.complete(&whole, weights, with_hessian)
     }
 
     fn part(&self, weights: &[f64], start: usize, end: usize, with_hessian: bool) -> Part {
@@ -98,7 +98,7 @@ impl Problem<'_> {
     }
 
     /// Divides by the number of rows and adds the penalty.
-    fn complete(&self, part: Part, weights: &[f64], with_hessian: bool) -> Loss {
+    fn complete(&self, part: &Part, weights: &[f64], with_hessian: bool) -> Loss {
         let (width, stride, rows) = (self.design.width(), self.stride(), self.design.rows() as f64);
         let mut value = part.value / rows;
         let mut gradient: Vec<f64> = part.gradient.iter().map(|sum| sum / rows).collect();

@@ -111,7 +111,9 @@ fn lbfgs_step(gradient: &[f64], memory: &VecDeque<Pair>) -> Vec<f64> {
     }
     if let Some(last) = memory.back() {
         let scale = last.product / dot(&last.change, &last.change);
-        direction.iter_mut().for_each(|value| *value *= scale);
+        for value in &mut direction {
+            *value *= scale;
+        }
     }
     for (pair, share) in memory.iter().zip(shares.iter().rev()) {
         let own = dot(&pair.change, &direction) / pair.product;

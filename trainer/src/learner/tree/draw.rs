@@ -14,7 +14,8 @@ impl Draw {
     /// The generator for `random_state`, of which the lowest 32 bits count.
     pub(super) fn new(random_state: i64) -> Draw {
         let state = mersenne_twister(random_state as u32);
-        let first = (0..).map(|place| mersenne_output(&state, place) & RAND_R_MAX).find(|&number| number < RAND_R_MAX);
+        let first =
+            (0..227).map(|place| mersenne_output(&state, place) & RAND_R_MAX).find(|&number| number < RAND_R_MAX);
         Draw(first.unwrap_or_default())
     }
 

@@ -9,6 +9,9 @@ use super::grow::Limits;
 use super::{DecisionTree, random_state};
 use crate::learner::Scorer;
 
+/// Points that differ only in where growth stops and in what breaks ties.
+type Group = (Option<Criterion>, Vec<Point>);
+
 /// A point of the grid: its place, where its tree stops growing, and the seed that breaks its ties.
 type Point = (usize, Limits, i64);
 
@@ -21,7 +24,7 @@ impl DecisionTree<'_> {
         validation: &[u32],
         scorer: &Scorer,
     ) -> Vec<Option<f64>> {
-        let mut groups: BTreeMap<(Option<&str>, usize), (Option<Criterion>, Vec<Point>)> = BTreeMap::new();
+        let mut groups: BTreeMap<(Option<&str>, usize), Group> = BTreeMap::new();
         for (place, parameters) in points.iter().enumerate() {
             let limits = Limits::new(parameters, rows.len());
             let key = (parameters.criterion.map(Criterion::name), limits.leaf);

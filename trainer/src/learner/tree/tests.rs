@@ -33,7 +33,9 @@ fn node(samples: &Samples, criterion: Option<Criterion>, rows: &[u32]) -> (Vec<f
         }
         Target::Classes { codes, count: classes } => {
             let mut shares = vec![0.0; *classes];
-            rows.iter().for_each(|&row| shares[codes[row as usize] as usize] += 1.0 / count);
+            for &row in rows {
+                shares[codes[row as usize] as usize] += 1.0 / count;
+            }
             let impurity: f64 = if criterion == Some(Criterion::Entropy) {
                 shares.iter().filter(|share| **share > 0.0).map(|share| -share * share.ln()).sum()
             } else {
@@ -83,18 +85,10 @@ fn check_stump(samples: &Samples, json: serde_json::Value, rows: &[u32]) {
     }
     // The two leaves by what they predict; equal predictions mean that the split gained nothing.
     let first = &predicted[..width];
-    let (left, right): (Vec<u32>, Vec<u32>) = rows
-        .iter()
-        .zip(predicted.chunks(width))
-        .map(|(row, value)| (*row, value == first))
-        .fold((vec![], vec![]), |(mut l, mut r), (row, same)| {
-            if same {
-                l.push(row)
-            } else {
-                r.push(row)
-            };
-            (l, r)
-        });
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for (row, value) in rows.iter().zip(predicted.chunks(width)) {
+        if value == first { left.push(*row) } else { right.push(*row) }
+    }
     if right.is_empty() {
         assert!((best.unwrap() - impurity).abs() < 1e-9, "a split that gains something was possible");
         return;
