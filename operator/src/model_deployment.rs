@@ -19,8 +19,9 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use slipway_crds::model_deployment::{ModelDeployment, ModelDeploymentStatus};
 
-use crate::kube_io::{Applier, Context, Queue, Reconcile};
+use crate::kube_io::{Applier, Context, Note, Queue, Reconcile};
 use crate::rollout::{self, Happening, Inputs};
+use error::ActError;
 pub use error::Error;
 pub use observe::Watches;
 
@@ -106,6 +107,10 @@ impl Reconcile for ModelDeployments {
         let done = pass.act(&context.client).await;
         for happening in &plan.events {
             context.event(object.as_ref(), status::note(happening)).await;
+        }
+        if let Err(error @ ActError::Foreign { .. }) = &done {
+            let note = Note { warning: true, reason: "NameTaken", action: "Apply", message: error.to_string() };
+            context.event(object.as_ref(), note).await;
         }
         done?;
         Ok(plan.requeue_after.map_or_else(Action::await_change, |after| Action::requeue(after.unsigned_abs())))

@@ -18,7 +18,7 @@ const ROUTE: &str = "slipway-operator/route";
 
 /// What has to be done about one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+pub enum Step {
     /// It is as it should be, or on its way out before it can be made again.
     Keep,
     /// It is not there.
@@ -117,7 +117,7 @@ impl Pass<'_> {
 }
 
 /// What has to be done about a revision, given what is there.
-fn step(existing: Option<&Deployment>, built: &Built<'_>) -> Step {
+pub fn step(existing: Option<&Deployment>, built: &Built<'_>) -> Step {
     let workload = built.workload;
     let Some(existing) = existing else { return Step::Create };
     if existing.metadata.deletion_timestamp.is_some() {

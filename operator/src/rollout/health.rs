@@ -110,7 +110,11 @@ pub fn definite_failure(health: &Health, pull_fails_since: Option<Timestamp>, no
 /// Why a candidate that had until now to get ready did not: never for a reason that would be unfair to it.
 pub fn deadline_failure(health: &Health, replicas: i32, waited: SignedDuration, now: Timestamp) -> Failure {
     let seconds = waited.as_secs();
-    let summary = format!("{} of {replicas} pods ready after {seconds} s", health.ready);
+    let summary = if health.ready < replicas {
+        format!("{} of {replicas} pods ready after {seconds} s", health.ready)
+    } else {
+        format!("pods were not ready for long enough without a break within {seconds} s")
+    };
     let (reason, words) = match health.troubles.first() {
         None if health.pods == 0 => (FailureReason::Infrastructure, Some("no pod was created")),
         None => (FailureReason::ReadinessProbe, None),
