@@ -4,7 +4,7 @@
 //! reader (file → text by column) → data (types, target, split, missing values) → learner, search → train → output
 //! ```
 //!
-//! Files in, files out: nothing here knows of a network or of Kubernetes. Equal input gives equal bytes, whatever the
+//! Files in, files out: nothing here knows of a network or of Kubernetes. Equal input gives an equal model, whatever the
 //! number of threads.
 
 mod data;

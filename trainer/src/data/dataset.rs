@@ -15,6 +15,8 @@ use crate::reader::{Column, Table};
 
 /// Fewest rows from which on a column of consecutive numbers is taken for the rows' numbers.
 const MIN_ROWS_OF_AN_INDEX: usize = 10;
+/// Most columns a report warns of.
+const MAX_WARNINGS: usize = 50;
 
 /// A table with its target, its split, and the columns a model may use.
 #[derive(Clone, Debug)]
@@ -70,6 +72,11 @@ impl Dataset {
         for (feature, warning) in found {
             features.extend(feature);
             warnings.extend(warning);
+        }
+        let more = warnings.len().saturating_sub(MAX_WARNINGS);
+        if more > 0 {
+            warnings.truncate(MAX_WARNINGS);
+            warnings.push(format!("and {more} more columns have something to know"));
         }
         if features.is_empty() {
             return Err(table.error("no column is left to learn from"));
