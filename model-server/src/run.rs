@@ -98,6 +98,11 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
     app.access_log = config.access_log;
     let listener = bind(config.listen).await?;
     let address = listener.local_addr()?;
+    let (stage, stages) = watch::channel(Stage::Open);
+    let app = Arc::new(app);
+    let traffic = listen::serve(listener, api::router(app.clone()), options, stages, Traffic(metrics));
+    let traffic = tokio::spawn(traffic);
+    lifecycle.enter(Phase::Ready);
     tracing::info!(
         model = app.manifest().model_name,
         version = app.manifest().version,
@@ -107,10 +112,6 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
         load_seconds = begun.elapsed().as_secs_f64(),
         "serving"
     );
-    let (stage, stages) = watch::channel(Stage::Open);
-    let traffic = listen::serve(listener, api::router(Arc::new(app)), options, stages, Traffic(metrics));
-    let traffic = tokio::spawn(traffic);
-    lifecycle.enter(Phase::Ready);
 
     let signal = signals.next().await;
     lifecycle.enter(Phase::Draining);

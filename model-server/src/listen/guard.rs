@@ -135,6 +135,10 @@ impl AsyncWrite for Guard {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.awaits_request() {
+            // After a reply nothing is read until something wakes the connection: bytes, or this.
+            let _ = self.read.poll(cx);
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

@@ -12,7 +12,7 @@ use slipway_model::Value;
 
 use super::error::ApiError;
 
-/// A key of an object, borrowed where it holds no escapes.
+/// A key or another text, borrowed where it holds no escapes.
 pub struct Key<'de>(pub Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
@@ -22,7 +22,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
             type Value = Key<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
+                f.write_str("a text")
             }
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {

@@ -31,7 +31,7 @@ pub async fn infer(State(app): State<Arc<App>>, Path(target): Path<Target>, requ
     }
     answer(app, request, |app, body, deadline| {
         let max_rows = app.max_rows();
-        let request = request::read(body, max_rows.saturating_mul(app.model().fields().len()))?;
+        let request = request::read(body, max_rows, app.model().fields().len())?;
         let wanted = wanted_outputs(app, &request)?;
         let mut unknown = Unknown::default();
         let batch = Batch::new(app, &request.inputs, &mut unknown)?;

@@ -39,13 +39,20 @@ pub struct Tensor<'de> {
     pub cells: Vec<Cell<'de>>,
 }
 
-/// Reads a body whose tensors hold at most `max_cells` values in all.
-pub fn read(body: &[u8], max_cells: usize) -> Result<InferRequest<'_>, ApiError> {
-    let mut left = max_cells;
+/// Values that the tensors of a request may still hold.
+#[derive(Debug)]
+struct Room {
+    left: usize,
+    exceeded: bool,
+}
+
+/// Reads a body whose tensors may hold `max_rows` rows of `fields` values.
+pub fn read(body: &[u8], max_rows: usize, fields: usize) -> Result<InferRequest<'_>, ApiError> {
+    let mut room = Room { left: max_rows.saturating_mul(fields), exceeded: false };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let request = Object(RequestReader { request: InferRequest::default(), left: &mut left });
+    let request = Object(RequestReader { request: InferRequest::default(), room: &mut room });
     let request = request.deserialize(&mut deserializer).and_then(|read| deserializer.end().map(|()| read.request));
-    request.map_err(|error| fault(body, &error))
+    request.map_err(|error| if room.exceeded { ApiError::too_many_rows(max_rows) } else { fault(body, &error) })
 }
 
 /// An object whose keys are read one by one. Keys nobody takes are read and forgotten.
@@ -137,7 +144,7 @@ impl<'de, F: Element<'de>> Visitor<'de> for List<F> {
 
 struct RequestReader<'a, 'de> {
     request: InferRequest<'de>,
-    left: &'a mut usize,
+    room: &'a mut Room,
 }
 
 impl<'de> Fields<'de> for RequestReader<'_, 'de> {
@@ -147,7 +154,7 @@ impl<'de> Fields<'de> for RequestReader<'_, 'de> {
         match key {
             "id" => self.request.id = Some(object.next_value::<Key<'de>>()?.0),
             "inputs" => {
-                let element = Tensors(self.left);
+                let element = Tensors(self.room);
                 let list = List { what: "inputs, a list of tensors", most: MAX_FIELDS, element };
                 self.request.inputs = object.next_value_seed(list)?;
             }
@@ -187,13 +194,13 @@ impl<'de> Fields<'de> for OutputReader<'de> {
     }
 }
 
-struct Tensors<'a>(&'a mut usize);
+struct Tensors<'a>(&'a mut Room);
 
 impl<'de> Element<'de> for Tensors<'_> {
     type Value = Tensor<'de>;
 
     fn next<A: SeqAccess<'de>>(&mut self, list: &mut A) -> Result<Option<Tensor<'de>>, A::Error> {
-        let reader = TensorReader { tensor: Tensor::default(), lengths: Vec::new(), left: self.0 };
+        let reader = TensorReader { tensor: Tensor::default(), lengths: Vec::new(), room: self.0 };
         Ok(list.next_element_seed(Object(reader))?.map(|reader| reader.tensor))
     }
 }
@@ -202,7 +209,7 @@ struct TensorReader<'a, 'de> {
     tensor: Tensor<'de>,
     /// The lengths of the lists in the data, from the outermost in.
     lengths: Vec<usize>,
-    left: &'a mut usize,
+    room: &'a mut Room,
 }
 
 impl<'de> Fields<'de> for TensorReader<'_, 'de> {
@@ -217,7 +224,7 @@ impl<'de> Fields<'de> for TensorReader<'_, 'de> {
                 self.tensor.shape = object.next_value_seed(list)?;
             }
             "data" => {
-                let mut data = Data { cells: Vec::new(), lengths: Vec::new(), depth: None, left: self.left };
+                let mut data = Data { cells: Vec::new(), lengths: Vec::new(), depth: None, room: self.room };
                 object.next_value_seed(Nested { data: &mut data, depth: 0 })?;
                 self.lengths = data.lengths.into_iter().flatten().collect();
                 self.tensor.cells = data.cells;
@@ -267,7 +274,7 @@ struct Data<'a, 'de> {
     lengths: Vec<Option<usize>>,
     /// How deep the values are.
     depth: Option<usize>,
-    left: &'a mut usize,
+    room: &'a mut Room,
 }
 
 impl<'de> Data<'_, 'de> {
@@ -275,10 +282,11 @@ impl<'de> Data<'_, 'de> {
         if *self.depth.get_or_insert(depth) != depth || depth == 0 {
             return Err(E::custom("data: expected a list of values, all nested alike"));
         }
-        if *self.left == 0 {
-            return Err(E::custom("more values than rows are allowed; send fewer rows at a time"));
-        }
-        *self.left -= 1;
+        let Some(left) = self.room.left.checked_sub(1) else {
+            self.room.exceeded = true;
+            return Err(E::custom("too many values"));
+        };
+        self.room.left = left;
         self.cells.push(cell);
         Ok(())
     }

@@ -1,0 +1,247 @@
+//! The program: how it starts, how it stops, and that probes are answered whatever happens.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::http::Connection;
+use crate::support::{dispatch, twice};
+
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slipway-model-server"));
+    command.env_clear().arg("--model").arg(dir);
+    command.env("SLIPWAY_LISTEN", "127.0.0.1:0").env("SLIPWAY_ADMIN_LISTEN", "127.0.0.1:0");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A running server.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Server {
+    fn start(dir: &Path, arguments: &[&str]) -> Server {
+        let mut child = command(dir).args(arguments).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let serving: Value = loop {
+            let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            if line["message"] == "serving" {
+                break line;
+            }
+        };
+        // Read on, so that the server can always write.
+        thread::spawn(move || lines.for_each(drop));
+        let address = |name: &str| serving[name].as_str().unwrap().parse().unwrap();
+        Server { address: address("address"), admin: address("admin_address"), child }
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").arg(name).arg(self.child.id().to_string()).status().unwrap().success());
+    }
+
+    fn probe(&self, path: &str) -> u16 {
+        Connection::open(self.admin).unwrap().get(path).unwrap().status
+    }
+
+    /// Waits for the end. Returns the exit code.
+    fn end(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+/// The exit code, and the last line on stderr.
+fn ending(output: &Output) -> (i32, String) {
+    let last = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();
+    (output.status.code().unwrap(), last)
+}
+
+#[test]
+fn what_cannot_be_served_ends_with_a_code_and_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, reason) = ending(&run(&mut command(dir.path())));
+    assert_eq!(code, 66);
+    assert!(reason.ends_with("there is no manifest.json"), "{reason}");
+
+    dispatch().write(dir.path());
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let (code, reason) = ending(&run(command(dir.path()).args(["--digest", &digest])));
+    assert_eq!(code, 65);
+    assert!(reason.contains("manifest.json: the digest is sha256:"), "{reason}");
+
+    let model = dir.path().join("model.json");
+    std::fs::write(&model, std::fs::read_to_string(&model).unwrap().replace("0.1", "0.2")).unwrap();
+    let (code, reason) = ending(&run(&mut command(dir.path())));
+    assert_eq!(code, 65);
+    assert!(reason.contains("model.json: the digest is"), "{reason}");
+
+    let (code, reason) = ending(&run(command(dir.path()).arg("--digest=md5:1")));
+    assert_eq!(code, 64);
+    assert!(reason.contains("is no digest; write sha256:"), "{reason}");
+    let (code, _) = ending(&run(command(dir.path()).env("SLIPWAY_MAX_ROWS", "many")));
+    assert_eq!(code, 64);
+    let (code, _) = ending(&run(command(dir.path()).arg("--help")));
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    dispatch().write(dir.path());
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap().to_string();
+    for variable in ["SLIPWAY_LISTEN", "SLIPWAY_ADMIN_LISTEN"] {
+        let (code, reason) = ending(&run(command(dir.path()).env(variable, &taken)));
+        assert_eq!(code, 69);
+        assert!(reason.contains(&format!("cannot listen on {taken}")), "{reason}");
+    }
+}
+
+#[test]
+fn it_starts_at_once_with_the_right_digest_and_stops_on_a_signal() {
+    let dir = tempfile::tempdir().unwrap();
+    let digest = dispatch().write(dir.path()).to_string();
+    for signal in ["-TERM", "-INT"] {
+        let begun = Instant::now();
+        let server = Server::start(dir.path(), &["--digest", &digest, "--drain-seconds", "0"]);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert_eq!((server.probe("/livez"), server.probe("/readyz")), (200, 200));
+        let metrics = Connection::open(server.admin).unwrap().get("/metrics").unwrap().body;
+        assert!(metrics.contains(&format!("digest=\"{digest}\"")), "{metrics}");
+        server.signal(signal);
+        assert_eq!(server.end(), 0);
+    }
+}
+
+#[test]
+fn while_it_drains_it_is_not_ready_but_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    twice().write(dir.path());
+    let server = Server::start(dir.path(), &["--drain-seconds", "600"]);
+    let mut old = Connection::open(server.address).unwrap();
+    assert_eq!(old.post("/predict", r#"{"x": 1}"#).unwrap().status, 200);
+    server.signal("-TERM");
+    while server.probe("/readyz") == 200 {
+        thread::yield_now();
+    }
+    assert_eq!(server.probe("/livez"), 200);
+    let mut new = Connection::open(server.address).unwrap();
+    for connection in [&mut old, &mut new] {
+        let reply = connection.post("/predict", r#"{"x": 1}"#).unwrap();
+        assert_eq!(reply.status, 200);
+        assert!(reply.headers.contains("connection: close"), "{}", reply.headers);
+        assert!(connection.is_closed());
+    }
+    server.signal("-TERM");
+    assert_eq!(server.end(), 0, "a second signal ends the wait");
+}
+
+#[test]
+fn no_request_fails_when_it_stops_under_load() {
+    let dir = tempfile::tempdir().unwrap();
+    twice().write(dir.path());
+    let server = Server::start(dir.path(), &["--drain-seconds", "1"]);
+    let address = server.address;
+    let stop = Arc::new(AtomicBool::new(false));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let (stop, answered) = (stop.clone(), answered.clone());
+            thread::spawn(move || {
+                let mut connection = Connection::open(address).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    let reply = connection.post("/predict", r#"{"x": 1}"#).unwrap();
+                    assert_eq!(reply.status, 200);
+                    answered.fetch_add(1, Ordering::Relaxed);
+                    if reply.headers.contains("connection: close") {
+                        connection = Connection::open(address).unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    let await_answers = |count: usize| {
+        let until = answered.load(Ordering::Relaxed) + count;
+        while answered.load(Ordering::Relaxed) < until {
+            thread::yield_now();
+        }
+    };
+    await_answers(200);
+    server.signal("-TERM");
+    await_answers(200);
+    // Within the drain period, as when a Service no longer sends anybody.
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.join().unwrap();
+    }
+    assert_eq!(server.end(), 0);
+}
+
+#[test]
+fn probes_are_answered_under_full_load() {
+    let dir = tempfile::tempdir().unwrap();
+    twice().write(dir.path());
+    let server = Server::start(dir.path(), &[]);
+    let address = server.address;
+    let body = format!("[{}]", vec![r#"{"x":1}"#; 100_000].join(","));
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let (stop, body) = (stop.clone(), body.clone());
+            thread::spawn(move || {
+                let mut connection = Connection::open(address).unwrap();
+                let mut answered = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    assert_eq!(connection.post("/predict", &body).unwrap().status, 200);
+                    answered += 1;
+                }
+                answered
+            })
+        })
+        .collect();
+    let mut slowest = Duration::ZERO;
+    for _ in 0..50 {
+        let begun = Instant::now();
+        assert_eq!((server.probe("/livez"), server.probe("/readyz")), (200, 200));
+        assert_eq!(Connection::open(address).unwrap().get("/v2/health/ready").unwrap().status, 200);
+        slowest = slowest.max(begun.elapsed());
+    }
+    stop.store(true, Ordering::Relaxed);
+    let answered: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
+    assert!(answered > 0);
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+}
+
+#[test]
+fn the_artefact_may_go_once_it_is_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    twice().write(dir.path());
+    let server = Server::start(dir.path(), &[]);
+    dir.close().unwrap();
+    assert_eq!(Connection::open(server.address).unwrap().post("/predict", r#"{"x": 1}"#).unwrap().status, 200);
+    server.signal("-INT");
+    let mut server = server;
+    let mut stderr = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((server.end(), stderr.as_str()), (0, ""));
+}

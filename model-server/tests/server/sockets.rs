@@ -1,0 +1,224 @@
+//! Slow, greedy and hasty clients, over real connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prometheus_client::metrics::gauge::Gauge;
+use slipway_model_server::api;
+use slipway_model_server::config::Limits;
+use slipway_model_server::listen::{self, Options, Stage, Watcher};
+use slipway_model_server::state::App;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::http::{Connection, post};
+use crate::support::twice;
+
+/// A server on a thread of its own; it stops when dropped.
+struct Server {
+    address: SocketAddr,
+    app: Arc<App>,
+    stage: watch::Sender<Stage>,
+    ended: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Clone)]
+struct Counted(Arc<App>);
+
+impl Watcher for Counted {
+    fn connections(&self) -> &Gauge {
+        &self.0.metrics.connections
+    }
+
+    fn refused(&self) {}
+}
+
+impl Server {
+    fn start(limits: Limits) -> Server {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let options = Options::new(&limits);
+        let app = twice().app_within(limits);
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stage, stages) = watch::channel(Stage::Open);
+        let serving = listen::serve(listener, api::router(app.clone()), options, stages, Counted(app.clone()));
+        let ended = std::thread::spawn(move || runtime.block_on(serving));
+        Server { address, app, stage, ended: Some(ended) }
+    }
+
+    fn connect(&self) -> Connection {
+        Connection::open(self.address).unwrap()
+    }
+
+    /// Waits until so many connections are open.
+    fn await_connections(&self, count: i64) {
+        let begun = Instant::now();
+        while self.app.metrics.connections.get() != count {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", self.app.metrics.connections);
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stage.send_replace(Stage::Closing);
+        self.ended.take().unwrap().join().unwrap();
+    }
+}
+
+fn short() -> Limits {
+    Limits { header_timeout: 1, body_timeout: 1, idle_timeout: 1, ..Limits::default() }
+}
+
+const ROW: &str = r#"{"x": 2}"#;
+
+#[test]
+fn slow_headers_are_cut_off_while_others_are_served() {
+    let server = Server::start(Limits { idle_timeout: 60, ..short() });
+    let mut silent = server.connect();
+    let mut slow = server.connect();
+    let mut polite = server.connect();
+    assert_eq!(polite.post("/predict", ROW).unwrap().status, 200);
+    let begun = Instant::now();
+    slow.write("POST /predict HTTP/1.1\r\nHost: x\r\n").unwrap();
+    assert_eq!(slow.read().unwrap().unwrap().status, 408);
+    assert!(slow.is_closed());
+    assert!(silent.is_closed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(polite.post("/predict", ROW).unwrap().status, 200, "between requests there is more time");
+    polite.write("POST /predict HTTP/1.1\r\n").unwrap();
+    assert_eq!(polite.read().unwrap().unwrap().status, 408, "but not within the next one");
+}
+
+#[test]
+fn a_connection_without_requests_is_closed() {
+    let server = Server::start(Limits { header_timeout: 60, ..short() });
+    let mut idle = server.connect();
+    assert_eq!(idle.get("/v2").unwrap().status, 200);
+    let begun = Instant::now();
+    assert!(idle.is_closed());
+    assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_body_that_stands_still_is_408_and_one_that_moves_is_read() {
+    let server = Server::start(Limits { idle_timeout: 60, ..short() });
+    let mut stuck = server.connect();
+    stuck.write(&post("/predict", ROW)[..post("/predict", ROW).len() - 2]).unwrap();
+    let reply = stuck.read().unwrap().unwrap();
+    assert_eq!(reply.status, 408);
+    assert!(reply.body.contains("nothing of the body came for 1 seconds"), "{}", reply.body);
+    assert!(stuck.is_closed());
+
+    let mut moving = server.connect();
+    let request = post("/predict", ROW);
+    let (head, body) = request.split_at(request.len() - ROW.len());
+    moving.write(head).unwrap();
+    for byte in body.bytes() {
+        std::thread::sleep(Duration::from_millis(300));
+        moving.write([byte]).unwrap();
+    }
+    assert_eq!(moving.read().unwrap().unwrap().status, 200);
+}
+
+#[test]
+fn a_body_that_is_too_large_is_413_however_it_is_sent() {
+    let server = Server::start(Limits { max_body_bytes: 100_000, ..Limits::default() });
+    let large = format!("{{\"x\": 1, \"y\": \"{}\"}}", "y".repeat(300_000));
+    let mut announced = server.connect();
+    let reply = announced.post("/predict", &large).unwrap();
+    assert_eq!(reply.status, 413, "{}", reply.body);
+    assert!(reply.body.contains("the body is larger than 100000 bytes"), "{}", reply.body);
+    assert!(reply.headers.contains("connection: close"));
+
+    let mut chunked = server.connect();
+    let head = "POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    chunked.write(format!("{head}{:x}\r\n{large}\r\n0\r\n\r\n", large.len())).unwrap();
+    assert_eq!(chunked.read().unwrap().unwrap().status, 413);
+
+    let mut asking = server.connect();
+    let head = "POST /predict HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000000000\r\n\r\n";
+    asking.write(head).unwrap();
+    assert_eq!(asking.read().unwrap().unwrap().status, 413, "nothing had to be sent");
+}
+
+#[test]
+fn bodies_in_chunks_and_in_pieces_are_read() {
+    let server = Server::start(Limits::default());
+    let mut client = server.connect();
+    client.write("POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"x\r\n").unwrap();
+    client.write("5\r\n\": 2}\r\n0\r\n\r\n").unwrap();
+    assert!(client.read().unwrap().unwrap().body.contains("\"prediction\":4.0"));
+    let filler = " ".repeat(500_000);
+    assert_eq!(client.post("/predict", &format!("{filler}{ROW}")).unwrap().status, 200);
+}
+
+#[test]
+fn too_many_bytes_under_way_are_429() {
+    let server = Server::start(Limits { max_pending_bytes: 40_000, ..Limits::default() });
+    let body = format!("{}{ROW}", " ".repeat(1_000_000));
+    let mut client = server.connect();
+    let reply = client.post("/predict", &body).unwrap();
+    assert_eq!(reply.status, 429, "{}", reply.body);
+    assert!(reply.headers.contains("retry-after: 1"));
+    assert_eq!(server.connect().post("/predict", ROW).unwrap().status, 200, "what was held is given back");
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let server = Server::start(Limits::default());
+    let mut client = server.connect();
+    let all: String = (0..50).map(|x| post("/predict", &format!("{{\"x\": {x}}}"))).collect();
+    client.write(all).unwrap();
+    for x in 0..50 {
+        let reply = client.read().unwrap().unwrap();
+        assert!(reply.body.contains(&format!("\"prediction\":{:?}", 2.0 * f64::from(x))), "{}", reply.body);
+    }
+}
+
+#[test]
+fn what_is_no_http_is_refused() {
+    let server = Server::start(Limits::default());
+    let mut noise = server.connect();
+    noise.write("\x16\x03\x01 this is no HTTP\r\n\r\n").unwrap();
+    assert_eq!(noise.read().unwrap().unwrap().status, 400);
+    let mut wide = server.connect();
+    wide.write(format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(200_000))).unwrap();
+    assert_eq!(wide.read().unwrap().unwrap().status, 431);
+}
+
+#[test]
+fn no_more_connections_than_allowed() {
+    let server = Server::start(Limits { max_connections: 2, ..Limits::default() });
+    let held = [server.connect(), server.connect()];
+    server.await_connections(2);
+    let reply = server.connect().get("/v2").unwrap();
+    assert_eq!((reply.status, reply.body.as_str()), (429, "{\"error\":\"too many connections are open\"}"));
+    drop(held);
+    server.await_connections(0);
+    assert_eq!(server.connect().get("/v2").unwrap().status, 200);
+}
+
+#[test]
+fn closing_finishes_what_is_in_flight() {
+    let mut server = Server::start(Limits::default());
+    let mut idle = server.connect();
+    assert_eq!(idle.get("/v2").unwrap().status, 200);
+    let mut busy = server.connect();
+    let request = post("/predict", ROW);
+    let (begin, end) = request.split_at(request.len() - 3);
+    busy.write(begin).unwrap();
+    server.await_connections(2);
+    // Its headers are read when another request, sent later, is answered.
+    assert_eq!(server.connect().get("/v2").unwrap().status, 200);
+    server.stage.send_replace(Stage::Closing);
+    assert!(idle.is_closed());
+    busy.write(end).unwrap();
+    assert_eq!(busy.read().unwrap().unwrap().status, 200);
+    assert!(busy.is_closed());
+    server.ended.take().unwrap().join().unwrap();
+    server.ended = Some(std::thread::spawn(|| ()));
+    assert!(Connection::open(server.address).is_err());
+}

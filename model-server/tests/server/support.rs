@@ -1,0 +1,236 @@
+//! Models to serve, and a router to ask.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use slipway_model::{
+    Artefact, Digest, Distributions, Encoder, Estimator, Field, FieldEncoding, Golden, GoldenRow, Input, Lineage,
+    Linear, Link, Manifest, Model, Output, Range, artefact,
+};
+use slipway_model_server::api;
+use slipway_model_server::config::Limits;
+use slipway_model_server::metrics::Metrics;
+use slipway_model_server::state::{App, Lifecycle, Phase};
+use slipway_spec::{Encoding, FeatureType};
+use tower::ServiceExt;
+
+pub const VERSION: &str = "0b2c8c8e-1f44-4d0c-9a55-000000000001";
+
+fn field(name: &str, type_: FeatureType) -> Field {
+    Field { name: name.to_owned(), type_, ..Field::default() }
+}
+
+fn number(name: &str, min: f64, max: f64) -> Field {
+    let range = Some(Range { min, max });
+    Field { range, example: json!(f64::midpoint(min, max)), ..field(name, FeatureType::Number) }
+}
+
+fn category(name: &str, categories: &[&str]) -> Field {
+    let categories: Vec<_> = categories.iter().map(|&category| category.to_owned()).collect();
+    Field { example: json!(categories[0]), categories, ..field(name, FeatureType::Category) }
+}
+
+fn linear(link: Link, coefficients: &[&[f64]], intercepts: &[f64]) -> Estimator {
+    let coefficients = coefficients.iter().map(|row| row.to_vec()).collect();
+    Estimator::Linear(Linear { link, coefficients, intercepts: intercepts.to_vec() })
+}
+
+/// Something to serve.
+pub struct Kit {
+    name: &'static str,
+    fields: Vec<Field>,
+    output: Output,
+    estimator: Estimator,
+    golden: Value,
+}
+
+/// 0.5 hours and 0.1 an order, and one more hour for each product after the first.
+pub fn dispatch() -> Kit {
+    let orders = Field {
+        example: json!(10),
+        description: Some("Orders of the day.".to_owned()),
+        ..number("orders_placed", 0.0, 250.0)
+    };
+    Kit {
+        name: "time-to-dispatch",
+        fields: vec![orders, category("product_code", &["SKU001", "SKU002", "SKU003"])],
+        output: Output::Regression { name: "hours_to_dispatch".to_owned(), range: None },
+        estimator: linear(Link::Identity, &[&[0.1, 0.0, 1.0, 2.0]], &[0.5]),
+        golden: json!({"orders_placed": 10, "product_code": "SKU001"}),
+    }
+}
+
+/// Probability of being caught: the logistic function of `x - y`.
+pub fn crime() -> Kit {
+    Kit {
+        name: "crime",
+        fields: vec![number("x", -10.0, 10.0), number("y", -10.0, 10.0)],
+        output: Output::Classification {
+            name: "outcome".to_owned(),
+            classes: vec!["caught".to_owned(), "not caught".to_owned()],
+            positive_class: Some(1),
+            threshold: Some(0.5),
+        },
+        estimator: linear(Link::Logistic, &[&[1.0, -1.0]], &[0.0]),
+        golden: json!({"x": 1, "y": 1}),
+    }
+}
+
+/// Three classes of equal probability where all is 0.
+pub fn iris() -> Kit {
+    Kit {
+        name: "iris",
+        fields: ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+            .map(|name| number(name, 0.0, 8.0))
+            .into(),
+        output: Output::Classification {
+            name: "species".to_owned(),
+            classes: ["setosa", "versicolor", "virginica"].map(str::to_owned).into(),
+            positive_class: None,
+            threshold: None,
+        },
+        estimator: linear(
+            Link::Softmax,
+            &[&[1.0, 0.0, 0.0, 0.0], &[0.0, 1.0, 0.0, 0.0], &[0.0, 0.0, 1.0, 1.0]],
+            &[0.0; 3],
+        ),
+        golden: json!({"sepal_length": 0, "sepal_width": 0, "petal_length": 0, "petal_width": 0}),
+    }
+}
+
+/// Every type of field, optional ones and names that need care: amount, plus 100 on weekends, plus 1,000 for red, plus days
+/// since 1970.
+pub fn orders() -> Kit {
+    Kit {
+        name: "orders",
+        fields: vec![
+            Field { fill: Some(5.0), ..number("amount", 0.0, 10.0) },
+            field("<weekend> & \"more\"", FeatureType::Boolean),
+            Field { example: json!("2024-05-01"), ..field("sold_at", FeatureType::Timestamp) },
+            Field { fill: Some(0.0), ..category("colour", &["blue", "red"]) },
+        ],
+        output: Output::Regression { name: "value".to_owned(), range: None },
+        estimator: linear(Link::Identity, &[&[1.0, 100.0, 1.0 / 86_400.0, 0.0, 1000.0]], &[0.0]),
+        golden: json!({"amount": null, "<weekend> & \"more\"": false, "sold_at": "1970-01-02"}),
+    }
+}
+
+/// Twice `x`: the least there is to serve.
+pub fn twice() -> Kit {
+    Kit {
+        name: "twice",
+        fields: vec![number("x", 0.0, 1.0)],
+        output: Output::Regression { name: "y".to_owned(), range: None },
+        estimator: linear(Link::Identity, &[&[2.0]], &[0.0]),
+        golden: json!({"x": 3}),
+    }
+}
+
+impl Kit {
+    /// Writes the artefact into `dir`.
+    pub fn write(self, dir: &Path) -> Digest {
+        let Kit { name, fields, output, estimator, golden } = self;
+        let encoding = |field| FieldEncoding::new(field, Encoding::OneHot);
+        let encoder = Encoder::new(fields.iter().map(encoding).collect());
+        let model = Model::new(fields.clone(), output.clone(), encoder, estimator).unwrap();
+        let row = golden.as_object().unwrap().clone();
+        let expected = model.predict_raw(&model.decode_json(&row).unwrap());
+        let mut manifest = Manifest {
+            format_version: 1,
+            model_name: name.to_owned(),
+            version: VERSION.to_owned(),
+            input: Input::Row { fields },
+            output,
+            estimator: "LinearRegression".to_owned(),
+            files: vec![],
+            metrics: [("r2".to_owned(), 0.97)].into(),
+            gates: vec![],
+            checks: vec![],
+            lineage: Lineage::default(),
+            golden: Golden { tolerance: 1e-9, rows: vec![GoldenRow { row, expected }] },
+            distributions: Distributions::default(),
+        };
+        artefact::write(dir, &mut manifest, &model, &[]).unwrap()
+    }
+
+    /// What serves it.
+    pub fn app(self) -> Arc<App> {
+        self.app_within(Limits::default())
+    }
+
+    /// What serves it within `limits`.
+    pub fn app_within(self, limits: Limits) -> Arc<App> {
+        let dir = tempfile::tempdir().unwrap();
+        let digest = self.write(dir.path());
+        let artefact = Artefact::load(dir.path(), Some(digest)).unwrap();
+        let lifecycle = Arc::new(Lifecycle::default());
+        lifecycle.enter(Phase::Ready);
+        Arc::new(App::new(artefact, limits, 1, Metrics::register(&mut Registry::default()), lifecycle))
+    }
+}
+
+/// A server that is asked without a network.
+#[derive(Clone)]
+pub struct Client {
+    router: Router,
+    pub app: Arc<App>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {:?}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The error of a refusal.
+    pub fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl Client {
+    pub fn new(kit: Kit) -> Client {
+        Client::of(kit.app())
+    }
+
+    pub fn of(app: Arc<App>) -> Client {
+        Client { router: api::router(app.clone()), app }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::post(path).header("content-type", "application/json");
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    pub async fn method(&self, method: Method, path: &str) -> Answer {
+        self.send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
+    }
+}
