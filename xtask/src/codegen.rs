@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -48,9 +49,8 @@ fn crds() -> Result<Files> {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    let mut cargo = images::cargo("run", Profile::Ci)?;
-    cargo.args(["--quiet", "--package", "slipway-crds", "--bin", "slipway-crds-codegen", "--"]);
-    sh::output(cargo.arg(&folder))?;
+    let program = images::compile(&["crds-codegen"], Profile::Ci)?.join("slipway-crds-codegen");
+    sh::output(Command::new(program).arg(&folder))?;
     let files = read(&folder)?;
     if files.is_empty() {
         bail!("slipway-crds-codegen wrote no file");

@@ -80,9 +80,17 @@ pub fn build(builder: &Builder, names: &[&str], profile: Profile) -> Result<Vec<
 /// Compiles static programs and returns the folder they are in.
 pub fn compile(names: &[&str], profile: Profile) -> Result<PathBuf> {
     let mut build = cargo("build", profile)?;
-    for name in names {
-        build.args(["--package", package(name), "--bin", &format!("slipway-{name}")]);
+    match profile {
+        // Each with no more than it needs itself.
+        Profile::Release => {
+            build.args(names.iter().flat_map(|name| ["--package".to_owned(), format!("slipway-{name}")]));
+        }
+        // With what the tests need beside, so that tests and images share all that is compiled.
+        Profile::Ci => {
+            build.args(["--workspace", "--tests"]);
+        }
     }
+    build.args(names.iter().flat_map(|name| ["--bin".to_owned(), format!("slipway-{name}")]));
     sh::in_front(&mut build)?;
     programs(profile)
 }
@@ -92,20 +100,10 @@ pub fn programs(profile: Profile) -> Result<PathBuf> {
     Ok(workspace::target().join(host_triple()?).join(profile.name()))
 }
 
-/// The package of a program.
-fn package(name: &str) -> &'static str {
-    match name {
-        "operator" => "slipway-operator",
-        "trainer" => "slipway-trainer",
-        "store" => "slipway-store",
-        "model-server" => "slipway-model-server",
-        _ => "slipway-e2e",
-    }
-}
-
-/// cargo with the settings of images, so that whatever is compiled for tests is compiled once.
+/// cargo with the settings of images. With `--workspace`, whatever is compiled for one command serves the others.
 pub fn cargo(subcommand: &str, profile: Profile) -> Result<Command> {
-    let mut cargo = sh::cmd("cargo", [subcommand, "--profile", profile.name(), "--target", &host_triple()?]);
+    let target = host_triple()?;
+    let mut cargo = sh::cmd("cargo", [subcommand, "--profile", profile.name(), "--target", &target]);
     // Naming the target keeps these builds and the flags away from those of the host.
     cargo.current_dir(workspace::root()).env("RUSTFLAGS", "-C target-feature=+crt-static");
     Ok(cargo)

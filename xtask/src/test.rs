@@ -65,7 +65,7 @@ fn checks(parts: &mut Parts, no_cluster: bool) -> Result<()> {
         if let Some(program) = s3_server {
             tests.env("SLIPWAY_VERSITYGW", program);
         }
-        sh::in_front(&mut tests)
+        sh::in_front(tests.arg("--workspace"))
     })
 }
 
@@ -77,7 +77,7 @@ fn on_a_cluster(parts: &mut Parts, only: Option<&str>) -> Result<()> {
     let environment = write_environment(&cluster, &images)?;
     parts.part("end-to-end tests", || {
         let mut tests = images::cargo("test", Profile::Ci)?;
-        tests.env("SLIPWAY_E2E", environment).args(["--package", "slipway-e2e", "--", "--test-threads", THREADS]);
+        tests.env("SLIPWAY_E2E", environment).args(["--workspace", "--test", "e2e", "--", "--test-threads", THREADS]);
         sh::in_front(tests.args(only))
     })
 }
