@@ -185,12 +185,28 @@ impl Space {
         .await
     }
 
-    /// Waits until a deployment serves its target and no rollout is under way.
+    /// Waits until a deployment serves its target, no rollout is under way, and callers reach it.
     pub async fn served(&self, deployment: &str) -> Result<DynamicObject> {
-        self.until("ModelDeployment", deployment, "Ready, its target served", |deployment| {
-            has_condition(deployment, "Ready", "True") && has_condition(deployment, "TargetServed", "True")
-        })
-        .await
+        let served = self
+            .until("ModelDeployment", deployment, "Ready, its target served", |deployment| {
+                has_condition(deployment, "Ready", "True") && has_condition(deployment, "TargetServed", "True")
+            })
+            .await?;
+        self.reachable(deployment).await?;
+        Ok(served)
+    }
+
+    /// Waits until connections to a deployment's Service are taken: nodes learn of a new Service a moment after it was made.
+    async fn reachable(&self, deployment: &str) -> Result<()> {
+        let url = self.url(deployment).await?;
+        let deadline = std::time::Instant::now() + Duration::from_secs(15);
+        while let Err(error) = load::get(&load::http(false), &format!("{url}/v2/health/live")).await {
+            if std::time::Instant::now() > deadline {
+                return Err(error.context(format!("{deployment} is said to be served, but nothing answers at {url}")));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
     }
 
     /// Waits until a paused deployment has a stable revision; gives its present state.
