@@ -246,7 +246,7 @@ impl Datatype {
             (Datatype::Float, Cell::Text(text)) => parse_number(text).is_some(),
             (Datatype::Integer, Cell::Number(number)) => number.fract() == 0.0,
             (Datatype::Integer, Cell::Text(text)) => parse_number(text).is_some_and(|number| number.fract() == 0.0),
-            (Datatype::Boolean, Cell::Number(number)) => *number == 0.0 || *number == 1.0,
+            (Datatype::Boolean, Cell::Number(number)) => [0.0, 1.0].contains(number),
             _ => false,
         }
     }
