@@ -62,11 +62,7 @@ pub struct Says {
 /// Sets one condition and leaves the others and their order alone. `lastTransitionTime` becomes `now` only where the
 /// status changes, so that the same facts give the same bytes. `generation` is the object's `metadata.generation`.
 pub fn set_condition(conditions: &mut Vec<Condition>, says: Says, generation: Option<i64>, now: Timestamp) {
-    let mut message = says.message;
-    if message.len() > MAX_MESSAGE_BYTES {
-        message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES - '…'.len_utf8()));
-        message.push('…');
-    }
+    let message = cut(says.message, MAX_MESSAGE_BYTES);
     let place = conditions.iter().position(|condition| condition.type_ == says.type_);
     let since = place
         .map(|place| &conditions[place])
@@ -84,6 +80,17 @@ pub fn set_condition(conditions: &mut Vec<Condition>, says: Says, generation: Op
         Some(place) => conditions[place] = condition,
         None => conditions.push(condition),
     }
+}
+
+/// The text in at most `max` bytes, cut at a character and marked where it was cut.
+pub fn cut(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        let room = max.saturating_sub('…'.len_utf8());
+        let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= room).last().unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// The condition of that type.

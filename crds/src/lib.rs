@@ -4,6 +4,9 @@
 //! what only a cluster knows: pods, retries, conditions. `crds/yaml` is generated from these types by
 //! `slipway-crds-codegen`.
 
+// Most of this documentation is what `kubectl explain` shows, where backticks are in the way.
+#![allow(clippy::doc_markdown)]
+
 pub mod cases;
 pub mod condition;
 pub mod model_deployment;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Parser, ValueEnum};
 
-/// The operator of Slipway: trains, judges and serves models by what TrainingRuns and ModelDeployments say.
+/// The operator of Slipway: trains, judges and serves models by what its two kinds of object say.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "slipway-operator", version)]
 pub struct Config {

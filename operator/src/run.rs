@@ -1,7 +1,6 @@
 //! Puts the watches and the controllers together and runs them.
 
 use std::fmt::Debug;
-use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,10 +203,8 @@ where
 }
 
 /// When the flag is set, or nobody can set it any more.
-fn until(mut flag: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        let _ = flag.wait_for(|is_set| *is_set).await;
-    }
+async fn until(mut flag: watch::Receiver<bool>) {
+    let _ = flag.wait_for(|is_set| *is_set).await;
 }
 
 /// What `kubectl apply` keeps for itself is as long as the object.

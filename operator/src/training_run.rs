@@ -69,7 +69,7 @@ impl Reconcile for TrainingRuns {
         };
         let after = status::next(&run, plan.progress.as_ref(), &plan.acts, &observed, now);
         let run = persist(&run, after, plan.progress.as_ref(), context).await?;
-        act(&run, &valid, &plan, context).await?;
+        Box::pin(act(&run, &valid, &plan, context)).await?;
         Ok(plan.again.map_or_else(Action::await_change, Action::requeue))
     }
 }

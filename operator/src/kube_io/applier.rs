@@ -183,7 +183,7 @@ fn json<K: Serialize>(object: &K) -> Value {
 fn stamped<K: Serialize>(desired: &K) -> Value {
     let mut value = json(desired);
     let hash = Sha256::digest(value.to_string().as_bytes());
-    let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.entry("annotations").or_insert_with(|| Value::Object(serde_json::Map::new()))[APPLIED_ANNOTATION] =
             Value::String(hash);

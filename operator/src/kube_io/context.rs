@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource, ResourceExt};
+use slipway_crds::condition::cut;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -65,11 +66,7 @@ const MAX_NOTE_BYTES: usize = 1_000;
 impl Context {
     /// Writes an event about `object`. Events are a courtesy: one that cannot be written is logged and forgotten.
     pub async fn event<K: Resource<DynamicType = ()>>(&self, object: &K, note: Note) {
-        let mut text = note.message;
-        if text.len() > MAX_NOTE_BYTES {
-            text.truncate(text.floor_char_boundary(MAX_NOTE_BYTES));
-            text.push('…');
-        }
+        let text = cut(note.message, MAX_NOTE_BYTES);
         let event = Event {
             type_: if note.warning { EventType::Warning } else { EventType::Normal },
             reason: note.reason.to_owned(),

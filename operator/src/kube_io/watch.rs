@@ -165,8 +165,12 @@ where
                     before.remove(&ObjectRef::from_obj(&object));
                 }
                 Ok(Event::InitDone) => {
-                    std::mem::take(&mut before).values().for_each(|object| tell(object));
-                    store.state().iter().for_each(|object| tell(object));
+                    for vanished in std::mem::take(&mut before).values() {
+                        tell(vanished);
+                    }
+                    for object in store.state() {
+                        tell(&object);
+                    }
                 }
                 Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch interrupted"),
             }

@@ -152,7 +152,7 @@ fn store_step(step: Step, run: &ValidRun, champion: Option<&ArtefactRef>, config
     container.image = Some(config.store_image.clone());
     container.image_pull_policy = Some(config.image_pull_policy.as_str().to_owned());
     container.args = Some(vec![step.name().to_owned()]);
-    let run_json = value(env::RUN, run.run_json(champion));
+    let run_json = value(env::RUN, &run.run_json(champion));
     let credentials = env::STORAGE.iter().map(|name| secret(name, &run.spec.storage.secret_name));
     container.env.get_or_insert_default().extend([run_json].into_iter().chain(credentials));
     container.volume_mounts.get_or_insert_default().push(mount(WORK, path::ROOT, None, false));
@@ -172,7 +172,7 @@ fn train_step(run: &ValidRun, config: &Config) -> Container {
             container.image = Some(user.image.clone());
             container.command = some(user.command.clone());
             container.args = some(user.args.clone());
-            let variables = user.env.iter().map(|variable| value(&variable.name, variable.value.clone()));
+            let variables = user.env.iter().map(|variable| value(&variable.name, &variable.value));
             container.env.get_or_insert_default().extend(variables);
         }
     }
@@ -188,7 +188,7 @@ fn train_step(run: &ValidRun, config: &Config) -> Container {
 fn base(step: Step, run: &ValidRun) -> Container {
     Container {
         name: step.name().to_owned(),
-        env: Some(vec![value("HOME", "/tmp".to_owned())]),
+        env: Some(vec![value("HOME", "/tmp")]),
         resources: Some(run.spec.pod.resources.with_defaults(DEFAULT_RESOURCES)),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         security_context: Some(SecurityContext {
@@ -213,7 +213,7 @@ fn mount(volume: &str, at: &str, sub_path: Option<String>, read_only: bool) -> V
 }
 
 /// A variable with exactly this value: Kubernetes would expand `$(NAME)` in it.
-fn value(name: &str, value: String) -> EnvVar {
+fn value(name: &str, value: &str) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(value.replace('$', "$$")), value_from: None }
 }
 

@@ -259,7 +259,7 @@ fn given_up(
     }
     match &observed.pod {
         Some(PodState::Failed(failure)) => {
-            let attempts = observed.job.attempts;
+            let attempts = status.job.as_ref().map_or(0, |job| job.attempts).max(observed.job.attempts);
             let message = if attempts > 1 && !failure.is_final {
                 format!("{attempts} attempts failed, the last with {}", failure.message)
             } else {

@@ -31,9 +31,9 @@ pub struct ValidRun {
 /// How to find the champion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChampionQuery {
-    /// The stable model of that ModelDeployment.
+    /// The stable model of the `ModelDeployment` of that name.
     Named(String),
-    /// The stable model of the ModelDeployment that follows that model name.
+    /// The stable model of the `ModelDeployment` that follows that model name.
     Following(String),
 }
 
