@@ -15,7 +15,7 @@ use super::error::ApiError;
 use crate::config::Limits;
 use crate::state::PENDING_BLOCK;
 
-/// How much of a body that is too large is still read, bytes: most clients send all before they look at the reply.
+/// How much of a body that nobody wants is still read, bytes.
 const DISCARDED: u64 = 64 << 20;
 /// How long that may take.
 const DISCARDING: Duration = Duration::from_secs(5);
@@ -50,11 +50,7 @@ pub async fn read(
 ) -> Result<Bytes, ApiError> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limits.max_body_bytes as u64) {
-        // Who asks first sends nothing after this answer.
-        if !headers.contains_key(header::EXPECT) {
-            discard(&mut body).await;
-        }
-        return Err(ApiError::body_too_large(limits.max_body_bytes));
+        return Err(refuse(headers, body, ApiError::body_too_large(limits.max_body_bytes)).await);
     }
     let Some(first) = next(&mut body, limits).await? else { return Ok(Bytes::new()) };
     if announced == Some(first.len() as u64) {
@@ -98,6 +94,16 @@ async fn next(body: &mut Body, limits: &Limits) -> Result<Option<Bytes>, ApiErro
 
 async fn progress<T>(limits: &Limits, step: impl Future<Output = T>) -> Result<T, ApiError> {
     timeout(limits.body_timeout(), step).await.map_err(|_| ApiError::too_slow(limits.body_timeout))
+}
+
+/// Refuses a request whose body was not asked for: most clients send all of it before they look at the reply, and would
+/// otherwise see a broken connection.
+pub async fn refuse(headers: &HeaderMap, mut body: Body, error: ApiError) -> ApiError {
+    // Who asks first sends nothing after this answer.
+    if !headers.contains_key(header::EXPECT) {
+        discard(&mut body).await;
+    }
+    error
 }
 
 /// Reads on for a while and forgets what it reads.

@@ -32,6 +32,7 @@ pub const MODEL_HEADER: &str = "slipway-model";
 pub const VERSION_HEADER: &str = "slipway-model-version";
 /// The header that identifies a request; the caller's own is repeated, otherwise one is made.
 pub const REQUEST_ID_HEADER: &str = "x-request-id";
+const NOTHING_HERE: &str = "there is nothing at this address; /openapi.json lists what there is";
 /// Longest identifier of a request that is repeated, bytes.
 const MAX_REQUEST_ID: usize = 128;
 /// Bodies for which this times the fields is more are not read between two other requests, but on a thread of their own.
@@ -92,12 +93,16 @@ pub fn router(app: Arc<App>) -> Router {
         .route(route::V2_VERSION, get(v2::model))
         .route(route::V2_VERSION_READY, get(v2::model_ready))
         .route(route::V2_VERSION_INFER, post(v2::infer))
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .fallback(|| async {
-            ApiError::not_found("there is nothing at this address; /openapi.json lists what there is")
-        })
+        .method_not_allowed_fallback(|request| refuse(request, ApiError::method_not_allowed()))
+        .fallback(|request| refuse(request, ApiError::not_found(NOTHING_HERE)))
         .layer(from_fn_with_state(app.clone(), observe))
         .with_state(app)
+}
+
+/// Refuses a request before its body is read.
+async fn refuse(request: Request, error: ApiError) -> Response {
+    let (parts, body) = request.into_parts();
+    body::refuse(&parts.headers, body, error).await.into_response()
 }
 
 /// Counts a request and gives its reply the headers that all replies have.
@@ -161,9 +166,12 @@ async fn answer_within(
     work: impl FnOnce(&App, &[u8], Deadline) -> Result<Vec<u8>, ApiError> + Send + 'static,
 ) -> Result<Vec<u8>, ApiError> {
     let (parts, body) = request.into_parts();
-    let deadline = Deadline::of(&parts.headers)?;
-    body::require_json(&parts.headers)?;
-    let body = deadline.limit(body::read(&parts.headers, body, &app.limits, &app.pending)).await??;
+    let headers = &parts.headers;
+    let deadline = match body::require_json(headers).and_then(|()| Deadline::of(headers)) {
+        Ok(deadline) => deadline,
+        Err(error) => return Err(body::refuse(headers, body, error).await),
+    };
+    let body = deadline.limit(body::read(headers, body, &app.limits, &app.pending)).await??;
     let _admitted = app.in_flight.try_acquire().map_err(|_| ApiError::too_many_requests())?;
     let fields = app.model().fields().len();
     if body.len() <= SMALL_BODY && body.len().saturating_mul(fields) <= SMALL {

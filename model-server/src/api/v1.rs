@@ -12,7 +12,7 @@ use serde_json::json;
 use super::error::{ApiError, Detail};
 use super::json::rows::{self, Form, MAX_DETAILS};
 use super::predict::{Answer, predict_rows};
-use super::{answer, reply, to_json};
+use super::{answer, refuse, reply, to_json};
 use crate::state::{App, Phase};
 
 const PREDICT: &str = ":predict";
@@ -33,10 +33,10 @@ async fn dispatch(State(app): State<Arc<App>>, Path(segment): Path<String>, requ
         None => (segment.as_str(), "GET,HEAD"),
     };
     if !allowed.split(',').any(|method| request.method() == method) {
-        return ([(header::ALLOW, allowed)], ApiError::method_not_allowed()).into_response();
+        return ([(header::ALLOW, allowed)], refuse(request, ApiError::method_not_allowed()).await).into_response();
     }
     if name != app.manifest().model_name {
-        return ApiError::unknown_model(name, &app.manifest().model_name).into_response();
+        return refuse(request, ApiError::unknown_model(name, &app.manifest().model_name)).await;
     }
     if request.method() == Method::POST {
         predict(app, request).await.into_response()

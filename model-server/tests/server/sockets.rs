@@ -145,6 +145,32 @@ fn a_body_that_is_too_large_is_413_however_it_is_sent() {
 }
 
 #[test]
+fn a_refusal_reaches_clients_that_send_everything_first() {
+    let server = Server::start(Limits::default());
+    let body = format!("{ROW}{}", " ".repeat(10_000_000));
+    for (path, status) in
+        [("/nothing", 404), ("/v2", 405), ("/v2/models/other/infer", 404), ("/v1/models/other:predict", 404)]
+    {
+        assert_eq!(server.connect().post(path, &body).unwrap().status, status, "{path}");
+    }
+    let csv = post("/predict", &body).replace("application/json", "text/csv");
+    let mut client = server.connect();
+    client.write(csv).unwrap();
+    assert_eq!(client.read().unwrap().unwrap().status, 415);
+}
+
+#[test]
+fn a_client_that_does_not_read_its_replies_is_dropped() {
+    let server = Server::start(short());
+    let mut client = server.connect();
+    let rows = format!("[{}]", vec![ROW; 100_000].join(","));
+    client.write(post("/predict", &rows).repeat(4)).unwrap();
+    server.await_connections(1);
+    server.await_connections(0);
+    drop(client);
+}
+
+#[test]
 fn bodies_in_chunks_and_in_pieces_are_read() {
     let server = Server::start(Limits::default());
     let mut client = server.connect();

@@ -18,7 +18,7 @@ use crate::api::error::{ApiError, Detail};
 use crate::api::json::Cell;
 use crate::api::json::rows::{MAX_DETAILS, Unknown};
 use crate::api::predict::{Answer, predict_row};
-use crate::api::{answer, to_json};
+use crate::api::{answer, refuse, to_json};
 use crate::state::App;
 
 /// How often the deadline is looked at, rows.
@@ -27,7 +27,7 @@ const DEADLINE_EVERY: usize = 64;
 /// `POST /v2/models/{model}[/versions/{version}]/infer`.
 pub async fn infer(State(app): State<Arc<App>>, Path(target): Path<Target>, request: Request) -> Response {
     if let Err(error) = target.check(app.manifest()) {
-        return error.into_response();
+        return refuse(request, error).await;
     }
     answer(app, request, |app, body, deadline| {
         let max_rows = app.max_rows();
