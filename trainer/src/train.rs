@@ -78,7 +78,9 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
         notes: TrainingNotes { search: searched, rows: Some(rows), warnings, timings: BTreeMap::new() },
     };
     let learnt = Learnt { run, builtin, dataset: &dataset, model: &model, evidence, metrics: evaluation.metrics };
-    learnt.write(output, trained, clock)
+    let trained = learnt.write(output, trained, clock)?;
+    progress(&format!("wrote the artefact to {}", output.display()));
+    Ok(trained)
 }
 
 /// Searches, where that is asked for, and fits on all training rows.

@@ -230,3 +230,63 @@ fn every_data_set_trains_with_every_estimator_and_the_artefact_answers_as_traini
         }
     }
 }
+
+#[test]
+fn a_messy_file_trains_and_its_test_rows_are_read_back_by_the_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut text = "\u{feff}\"Größe\";bestellt;am;kunde;aktiv;menge\r\n".to_owned();
+    for row in 0..120_u32 {
+        let size = ["1.234,5", "0,25", "NA", "12"][row as usize % 4];
+        let customer = ["1.0", "2.0", ""][row as usize % 3];
+        let active = ["True", "FALSE"][row as usize % 2];
+        text += &format!("{size}; {row} ;2024-05-{:02};{customer};{active};{},5\r\n", 1 + row % 28, row * 2);
+    }
+    let data = dir.path().join("orders.csv");
+    fs::write(&data, text).unwrap();
+    let features = json!([{"name": "kunde", "type": "Category", "description": "the customer's number"}]);
+    for estimator in ["DecisionTree", "LinearRegression"] {
+        let builtin = json!({"estimator": estimator, "features": features});
+        let spec = json!({
+            "modelName": "m", "target": "menge", "train": {"builtin": builtin},
+            "gates": [{"metric": "r2", "atLeast": 0.9}], "checks": [{"monotonic": {"feature": "bestellt"}}],
+        });
+        let output = on_laptop(dir.path(), &spec, &data, &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let manifest = common::json_file(dir.path(), "manifest.json");
+        let fields: Vec<_> = manifest["input"]["fields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|field| (field["name"].as_str().unwrap(), field["type"].as_str().unwrap(), field["fill"].is_null()))
+            .collect();
+        let expected = [
+            ("Größe", "Number", false),
+            ("bestellt", "Number", true),
+            ("am", "Timestamp", true),
+            ("kunde", "Category", false),
+            ("aktiv", "Boolean", true),
+        ];
+        assert_eq!(fields, expected);
+        assert_eq!(manifest["input"]["fields"][3]["categories"], json!(["1", "2"]));
+        let missing = &manifest["distributions"]["features"]["Größe"]["missing"];
+        assert!(missing.as_u64().unwrap() > 0);
+    }
+}
+
+#[test]
+fn the_labels_of_test_rows_do_not_change_the_model() {
+    let model = |label: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let data = common::marked(dir.path(), "time_to_dispatch");
+        let text = fs::read_to_string(&data).unwrap();
+        let relabel = |line: &str| match line.strip_suffix(",test") {
+            Some(row) => format!("{label},{},test\n", row.split_once(',').unwrap().1),
+            None => format!("{line}\n"),
+        };
+        fs::write(&data, text.lines().map(relabel).collect::<String>()).unwrap();
+        let spec = common::spec("time_to_dispatch", json!({"estimator": "DecisionTree"}));
+        common::train_on(dir.path(), &spec, &data).unwrap();
+        fs::read(dir.path().join("output/model.json")).unwrap()
+    };
+    assert!(model("1") == model("99"));
+}

@@ -70,19 +70,15 @@ fn reduce(design: &Design<'_>, means: &[f64], target: &[f64], target_mean: f64) 
         block[(used, width - 1)] = target[row as usize] - target_mean;
         used += 1;
     });
-    used = flush(&mut block, used.max(1));
-    // With fewer rows than columns the factor has fewer rows, too; the rest is zero.
-    block.rows(0, used.max(width)).into_owned()
+    used = flush(&mut block, used);
+    block.rows(0, used).into_owned()
 }
 
 /// The shortest of the least-squares solutions.
 fn solve(factor: &DMatrix<f64>) -> Vec<f64> {
     let width = factor.ncols() - 1;
-    if width == 0 {
-        return Vec::new();
-    }
-    let right: DVector<f64> = factor.view((0, width), (width, 1)).column(0).into_owned();
-    let svd = factor.view((0, 0), (width, width)).into_owned().svd(true, true);
+    let right: DVector<f64> = factor.column(width).into_owned();
+    let svd = factor.columns(0, width).into_owned().svd(true, true);
     let largest = svd.singular_values.max();
     let negligible = largest * NEGLIGIBLE;
     // Both factors were asked for.
