@@ -200,7 +200,7 @@ fn wake_up(phase: &Phase, settings: &Settings, now: Timestamp) -> Option<Timesta
             attempt.pull_fails_since.map(|since| since + health::PULL_PATIENCE),
         ],
         Phase::Baking(bake) => {
-            [Some(bake.until), Some(bake.deadline), bake.unready_since.map(|since| since + settings.min_ready)]
+            [Some(bake.until), Some(bake.deadline), bake.unready_since.map(|since| since + health::UNREADY_PATIENCE)]
         }
         Phase::RollingBack(rollback) => [Some(rollback.deadline), None, None],
         Phase::RolledBack(refusal) | Phase::Stalled(refusal) => [refusal.retry_at, None, None],

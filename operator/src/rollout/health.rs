@@ -6,6 +6,10 @@ use slipway_crds::model_deployment::{Failure, FailureReason};
 /// How long an image may be out of reach before the rollout gives up: a registry restarts in less.
 pub const PULL_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long a candidate that has the traffic may be without a ready pod: pods that somebody deleted are back in less, and
+/// meanwhile the stable revision answers.
+pub const UNREADY_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+
 /// Failed starts of one pod that are a crash loop: anyone may stumble once.
 const CRASH_LOOP: i32 = 2;
 

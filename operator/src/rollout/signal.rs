@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use slipway_crds::model_deployment::{Active, Attempt, Bake, Failure, FailureReason, Phase, Refusal, Revision};
 
-use super::health::{deadline_failure, definite_failure};
+use super::health::{UNREADY_PATIENCE, deadline_failure, definite_failure};
 use super::{Inputs, State};
 
 /// What matters now.
@@ -156,11 +156,11 @@ fn perceive_bake(state: &State, bake: &Bake, inputs: &Inputs<'_>, now: Timestamp
 fn regression(bake: &Bake, inputs: &Inputs<'_>, now: Timestamp) -> Option<Failure> {
     let health = inputs.health_of(&bake.candidate.revision);
     let words = health.troubles.first().map(|trouble| format!(": {}", trouble.words())).unwrap_or_default();
-    let unready = bake.unready_since.filter(|since| now >= *since + inputs.settings.min_ready);
+    let unready = bake.unready_since.filter(|since| now >= *since + UNREADY_PATIENCE);
     let message = if health.failed_starts > bake.failed_starts {
         format!("a server ended after it got traffic{words}")
     } else if unready.is_some() {
-        format!("no pod has been ready for {} s{words}", inputs.settings.min_ready.as_secs())
+        format!("no pod has been ready for {} s{words}", UNREADY_PATIENCE.as_secs())
     } else {
         return None;
     };

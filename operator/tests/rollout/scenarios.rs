@@ -81,6 +81,7 @@ fn play(script: &str) -> String {
             continue;
         }
         world.log.push(format!("> {line}"));
+        let before = world.sketch();
         match words[0] {
             "settings" => set(&mut world, &words[1..]),
             "model" => world.behave(words[1], behaviour(&words[2..])),
@@ -98,6 +99,10 @@ fn play(script: &str) -> String {
         }
         if words[0] != "wait" && words[0] != "crash" {
             world.settle();
+            let sketch = world.sketch();
+            if sketch != before {
+                world.say(&format!("  {sketch}"));
+            }
         }
     }
     world.log.push(format!("        {}", world.sketch()));
