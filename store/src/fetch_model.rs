@@ -95,7 +95,8 @@ async fn bring(store: &Store, folder: &Location, entry: &FileEntry, staging: &Pa
     if actual == entry.digest {
         Ok(())
     } else {
-        Err(ArtefactError::WrongDigest { path: location.as_path(), actual, expected: entry.digest }.into())
+        let path = format!("{} ({location})", entry.name).into();
+        Err(ArtefactError::WrongDigest { path, actual, expected: entry.digest }.into())
     }
 }
 
