@@ -166,7 +166,7 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
 fn a_missing_value_is_refused_where_the_spec_says_so() {
     let csv = common::small_csv(60).replacen("\n5,blue", "\n,blue", 1);
     let (exit, message) = refused(csv.as_bytes(), |spec| {
-        spec["train"]["builtin"]["features"] = json!([{"name": "x", "missing": "Reject"}])
+        spec["train"]["builtin"]["features"] = json!([{"name": "x", "missing": "Reject"}]);
     });
     assert!(message.starts_with("orders.csv, row 6, column x: the value is missing"), "{message}");
     assert_eq!(exit, Exit::Data);

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -22,7 +23,7 @@ fn on_laptop(dir: &Path, spec: &Value, data: &Path, more: &[&str]) -> Output {
     command.args(more).output().unwrap()
 }
 
-fn gated(gate: Value) -> Value {
+fn gated(gate: &Value) -> Value {
     let parameters = json!({"max_depth": 8, "min_samples_leaf": 2});
     let mut spec = common::spec("time_to_dispatch", json!({"estimator": "DecisionTree", "parameters": parameters}));
     spec["gates"] = json!([gate]);
@@ -33,7 +34,7 @@ fn gated(gate: Value) -> Value {
 fn a_good_model_passes_and_its_artefact_serves() {
     let dir = tempfile::tempdir().unwrap();
     let data = common::marked(dir.path(), "time_to_dispatch");
-    let mut spec = gated(json!({"metric": "r2", "atLeast": 0.9, "warnBelow": 0.95}));
+    let mut spec = gated(&json!({"metric": "r2", "atLeast": 0.9, "warnBelow": 0.95}));
     spec["checks"] = json!([
         {"monotonic": {"feature": "orders_placed", "at": [100, 150], "within": "product_code"}},
         {"range": {"min": 0, "maxTimesObserved": 1.25}},
@@ -66,7 +67,7 @@ fn a_good_model_passes_and_its_artefact_serves() {
 fn a_model_below_its_gate_is_refused_with_exit_67() {
     let dir = tempfile::tempdir().unwrap();
     let data = common::marked(dir.path(), "time_to_dispatch");
-    let output = on_laptop(dir.path(), &gated(json!({"metric": "r2", "atLeast": 0.99})), &data, &["--report", "json"]);
+    let output = on_laptop(dir.path(), &gated(&json!({"metric": "r2", "atLeast": 0.99})), &data, &["--report", "json"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(67), "{stderr}");
     assert!(stderr.lines().last().unwrap().starts_with("refused: r2 is 0.97"), "{stderr}");
@@ -78,9 +79,9 @@ fn a_model_below_its_gate_is_refused_with_exit_67() {
 fn a_champion_is_scored_on_the_same_rows() {
     let champion = tempfile::tempdir().unwrap();
     let data = common::marked(champion.path(), "time_to_dispatch");
-    assert!(on_laptop(champion.path(), &gated(json!({"metric": "r2", "atLeast": 0.9})), &data, &[]).status.success());
+    assert!(on_laptop(champion.path(), &gated(&json!({"metric": "r2", "atLeast": 0.9})), &data, &[]).status.success());
     let dir = tempfile::tempdir().unwrap();
-    let mut spec = gated(json!({"metric": "r2", "champion": {"worseByAtMost": 0.005}}));
+    let mut spec = gated(&json!({"metric": "r2", "champion": {"worseByAtMost": 0.005}}));
     spec["train"]["builtin"]["parameters"]["max_depth"] = json!(2);
     let champion = champion.path().join("output");
     let output = on_laptop(dir.path(), &spec, &data, &["--champion", champion.to_str().unwrap()]);
@@ -239,7 +240,7 @@ fn a_messy_file_trains_and_its_test_rows_are_read_back_by_the_model() {
         let size = ["1.234,5", "0,25", "NA", "12"][row as usize % 4];
         let customer = ["1.0", "2.0", ""][row as usize % 3];
         let active = ["True", "FALSE"][row as usize % 2];
-        text += &format!("{size}; {row} ;2024-05-{:02};{customer};{active};{},5\r\n", 1 + row % 28, row * 2);
+        write!(text, "{size}; {row} ;2024-05-{:02};{customer};{active};{},5\r\n", 1 + row % 28, row * 2).unwrap();
     }
     let data = dir.path().join("orders.csv");
     fs::write(&data, text).unwrap();
