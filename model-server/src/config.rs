@@ -73,7 +73,7 @@ pub struct Limits {
     pub max_rows: usize,
 
     /// Most connections
-    #[arg(long, env = "SLIPWAY_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 16_384, value_parser = count(1 << 20))]
+    #[arg(long, env = "SLIPWAY_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4_096, value_parser = count(1 << 20))]
     pub max_connections: usize,
 
     /// Most requests being predicted or waiting for it
@@ -115,7 +115,7 @@ impl Default for Limits {
             max_body_bytes: 16 * MIB,
             max_pending_bytes: 64 * MIB,
             max_rows: 100_000,
-            max_connections: 16_384,
+            max_connections: 4_096,
             max_in_flight: 256,
             header_timeout: 5,
             body_timeout: 30,

@@ -142,6 +142,10 @@ async fn what_is_no_row_is_400() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}: {}", answer.text);
         assert!(answer.error().contains(error), "{body}: {}", answer.error());
     }
+    let many: serde_json::Map<_, _> = (0..10_001).map(|key| (key.to_string(), json!(key))).collect();
+    let answer = client.post("/predict", json!(many).to_string()).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.error().contains("more than 10000 unknown keys"), "{}", answer.error());
     let answer = client.post("/predict", &b"{\"x\": \"\xff\"}"[..]).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
 }

@@ -12,6 +12,9 @@ use slipway_model::Value;
 
 use super::error::ApiError;
 
+/// Most keys of an object that are no fields.
+const MAX_KEYS: usize = 10_000;
+
 /// A key or another text, borrowed where it holds no escapes.
 pub struct Key<'de>(pub Cow<'de, str>);
 
@@ -46,6 +49,9 @@ impl<'de> Keys<'de> {
     pub fn add<E: de::Error>(&mut self, key: Cow<'de, str>) -> Result<(), E> {
         if self.0.contains(&key) {
             return Err(duplicate(&key));
+        }
+        if self.0.len() == MAX_KEYS {
+            return Err(E::custom(format_args!("more than {MAX_KEYS} unknown keys in one object")));
         }
         self.0.insert(key);
         Ok(())
