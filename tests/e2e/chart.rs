@@ -55,7 +55,10 @@ async fn who_may_edit_or_view_a_namespace_may_do_so_with_runs_and_deployments() 
         ("stranger", "get", "trainingruns.slipway.dev", false),
     ] {
         // kubectl answers no with an exit code.
-        let answer = space.kubectl(&["auth", "can-i", verb, resource, "--as", user]).is_ok_and(|yes| yes == "yes");
+        let (resource_name, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        let subresource = format!("--subresource={subresource}");
+        let answer = space.kubectl(&["auth", "can-i", verb, resource_name, &subresource, "--as", user]);
+        let answer = answer.is_ok_and(|yes| yes == "yes");
         assert_eq!(answer, allowed, "{user} {verb} {resource}");
     }
     Ok(())

@@ -138,26 +138,26 @@ async fn a_run_with_injected_sidecars_ends() -> Result<()> {
     let fixture = &space.environment.images.fixture;
     let sidecar = |name: &str| {
         format!(
-            "Object.spec.containers{{name: '{name}', image: '{fixture}', args: ['stay'], securityContext: \
+            "JSONPatch{{op: 'add', path: '/spec/containers/-', value: Object.spec.containers{{name: '{name}', image: '{fixture}', args: ['stay'], securityContext: \
              Object.spec.containers.securityContext{{allowPrivilegeEscalation: false, runAsNonRoot: true, capabilities: \
              Object.spec.containers.securityContext.capabilities{{drop: ['ALL']}}, seccompProfile: \
-             Object.spec.containers.securityContext.seccompProfile{{type: 'RuntimeDefault'}}}}}}"
+             Object.spec.containers.securityContext.seccompProfile{{type: 'RuntimeDefault'}}}}}}}}"
         )
     };
     let policy = |kind: &str, spec: Value| json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": space.name}, "spec": spec});
     let only_here = json!({"matchLabels": {"kubernetes.io/metadata.name": space.name}});
-    let injection = format!("Object{{spec: Object.spec{{containers: [{}, {}]}}}}", sidecar("proxy"), sidecar("agent"));
+    let injection = format!("[{}, {}]", sidecar("proxy"), sidecar("agent"));
     space.apply(
         &policy(
             "MutatingAdmissionPolicy",
             json!({
                 "failurePolicy": "Fail",
-                "reinvocationPolicy": "IfNeeded",
+                "reinvocationPolicy": "Never",
                 "matchConstraints": {
                     "namespaceSelector": only_here,
                     "resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
                 },
-                "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": injection}}],
+                "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": injection}}],
             }),
         )
         .to_string(),
