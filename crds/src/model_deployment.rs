@@ -248,7 +248,7 @@ pub struct ModelDeploymentStatus {
     /// Those that are ready.
     #[serde(default)]
     pub ready_replicas: i32,
-    /// Label selector of all server pods, for autoscalers.
+    /// Label selector of the pods that get the traffic, for autoscalers.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]
     pub selector: String,
