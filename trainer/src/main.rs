@@ -87,7 +87,7 @@ fn main() -> ExitCode {
 
 fn on_laptop(laptop: &Laptop) -> Exit {
     let progress = |line: &str| eprintln!("{line}");
-    let run = match spec_file::read(&laptop.run, &laptop.data, &laptop.output) {
+    let mut run = match spec_file::read(&laptop.run, &laptop.data, &laptop.output) {
         Ok(run) => run,
         Err(error) => return fail(error.exit(), &error.to_string()),
     };
@@ -95,6 +95,7 @@ fn on_laptop(laptop: &Laptop) -> Exit {
         Ok(trained) => trained,
         Err(error) => return fail(error.exit(), &error.to_string()),
     };
+    run.uid = spec_file::version(&run.spec, &trained.data.digest);
     let data = Some(trained.data.clone());
     let examined = match slipway_model::examine(&laptop.output, &run, laptop.champion.as_deref(), data) {
         Ok(examined) => examined,

@@ -16,7 +16,8 @@ const MAX_BYTES: u64 = 1 << 20;
 const OPERATIONAL: [&str; 6] =
     ["activeDeadlineSeconds", "champion", "pod", "retries", "storage", "ttlSecondsAfterFinished"];
 
-/// Reads the run that `path` describes. `data` and `output` stand in for the same fields, which may be left out.
+/// Reads the run that `path` describes. `data` and `output` stand in for the same fields, which may be left out. The run has
+/// no UID yet: [`version`] makes one when the data are known.
 pub fn read(path: &Path, data: &Path, output: &Path) -> Result<Run, Error> {
     let metadata = fs::metadata(path).map_err(|error| Error::io(path, error))?;
     if metadata.len() > MAX_BYTES {
@@ -40,19 +41,27 @@ fn parse(text: &str, data: &Path, output: &Path) -> Result<Run, String> {
     spec.entry("output").or_insert_with(|| json!({"uri": output.display().to_string()}));
     let spec = typed(&Value::Object(spec))?;
     let name = name.unwrap_or_else(|| spec.model_name.clone());
-    // The same spec makes the same version, so that a run can be repeated to the byte.
-    let canonical = serde_json::to_vec(&spec).map_err(|error| error.to_string())?;
-    let uid = Digest::of(&canonical).hex().chars().take(12).collect();
     Ok(Run {
         name,
         namespace: "laptop".to_owned(),
-        uid,
+        uid: String::new(),
         champion: None,
         image: None,
         code_revision: None,
         committed: false,
         spec,
     })
+}
+
+/// The version of what `spec` makes of the data with this digest: the same for the same, wherever the files are.
+pub fn version(spec: &TrainingSpec, data_digest: &str) -> String {
+    let mut spec = spec.clone();
+    spec.data.uri.clear();
+    spec.output.uri.clear();
+    // A spec that was read can be written.
+    let spec = serde_json::to_vec(&spec).unwrap_or_default();
+    let digest = Digest::of(&[&spec, data_digest.as_bytes()].concat());
+    digest.hex().chars().take(12).collect()
 }
 
 /// The name and the spec of a `TrainingRun`, or of a bare spec.
@@ -136,8 +145,18 @@ mod tests {
             format!("{{apiVersion: slipway.dev/v1alpha1, kind: TrainingRun, metadata: {{name: a-1}}, spec: {SPEC}}}");
         let whole = read(&whole).unwrap();
         assert_eq!((bare.name.as_str(), whole.name.as_str()), ("m", "a-1"));
-        assert_eq!((&bare.spec, &bare.uid), (&whole.spec, &whole.uid));
+        assert_eq!(bare.spec, whole.spec);
         assert_eq!(bare.spec.data.uri, "orders.csv");
+    }
+
+    #[test]
+    fn a_version_depends_on_spec_and_data_not_on_where_they_are() {
+        let spec = read(SPEC).unwrap().spec;
+        let elsewhere = parse(SPEC, Path::new("other.csv"), Path::new("other")).unwrap().spec;
+        assert_eq!(version(&spec, "sha256:1"), version(&elsewhere, "sha256:1"));
+        assert_ne!(version(&spec, "sha256:1"), version(&spec, "sha256:2"));
+        let other = read(&SPEC.replace("target: y", "target: z")).unwrap().spec;
+        assert_ne!(version(&spec, "sha256:1"), version(&other, "sha256:1"));
     }
 
     #[test]
