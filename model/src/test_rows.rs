@@ -123,7 +123,7 @@ impl Inputs {
 impl Inputs {
     /// The first `count` rows as callers of `model` would send them.
     pub fn as_sent(&self, model: &Model, count: usize) -> impl Iterator<Item = Map<String, serde_json::Value>> {
-        self.records.iter().take(count).map(|record| {
+        self.records.iter().take(count).map(move |record| {
             let cell = |name: &String| record.get(*self.columns.get(name)?).filter(|text| !text.is_empty());
             let fields = model.fields().iter().map(|field| &field.name);
             fields.filter_map(|name| Some((name.clone(), cell(name)?.into()))).collect()
