@@ -63,7 +63,7 @@ macro_rules! parameters {
             }
 
             /// Number of combinations.
-            pub fn len(&self) -> usize {
+            pub fn size(&self) -> usize {
                 1usize $(.saturating_mul(self.$field.as_ref().map_or(1, Vec::len)))*
             }
 
@@ -139,11 +139,11 @@ impl Grid {
         if let Some(name) = names.iter().find(|name| base.names().contains(name)) {
             return Err(ParameterError::Twice((*name).to_owned()));
         }
-        if self.len() == 0 {
+        if self.size() == 0 {
             return Err(ParameterError::Empty);
         }
-        if self.len() > MAX_GRID_POINTS {
-            return Err(ParameterError::TooMany(self.len()));
+        if self.size() > MAX_GRID_POINTS {
+            return Err(ParameterError::TooMany(self.size()));
         }
         self.criterion.iter().flatten().try_for_each(|&criterion| {
             Parameters { criterion: Some(criterion), ..Parameters::default() }.check(estimator, task)
