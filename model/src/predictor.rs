@@ -133,8 +133,8 @@ fn check_fields(fields: &[Field]) -> Result<(), String> {
     }
     let mut names: Vec<_> = fields.iter().map(|field| field.name.as_str()).collect();
     names.sort_unstable();
-    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(format!("two fields have the name {:?}", pair[0]));
+    if let Some([name, ..]) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("two fields have the name {name:?}"));
     }
     for field in fields {
         let categories = &field.categories;

@@ -77,9 +77,9 @@ impl Tree {
         let mut node = 0;
         while self.left[node] != 0 {
             let value = f64::from(columns[self.index[node] as usize] as f32);
-            // Written so that a value that is not a number goes right.
-            let right = usize::from(!(value <= self.threshold[node]));
-            node = self.left[node] as usize + right;
+            // A value that is not a number goes right.
+            let goes_left = value <= self.threshold[node];
+            node = self.left[node] as usize + usize::from(!goes_left);
         }
         let start = self.index[node] as usize * output.len();
         output.copy_from_slice(&self.values[start..start + output.len()]);

@@ -107,13 +107,11 @@ impl Rows<'_> {
                 Err(format!("no test row is {:?}", self.classes[class]))
             }
         };
-        match self.positive {
-            Some(positive) => one(positive),
-            None => {
-                let values = (0..width).map(one).collect::<Result<Vec<_>, _>>()?;
-                Ok(mean(values.into_iter()))
-            }
+        if let Some(positive) = self.positive {
+            return one(positive);
         }
+        let values = (0..width).map(one).collect::<Result<Vec<_>, _>>()?;
+        Ok(mean(values.into_iter()))
     }
 
     fn log_loss(&self) -> Result<f64, String> {

@@ -83,14 +83,16 @@ fn signals() -> Vec<(&'static str, Signal)> {
     ]
 }
 
-fn table(stable: Option<Stable>) -> String {
+fn table(stable: Option<&Stable>) -> String {
     let mut text = format!("{:<13}", "");
     let phases = phases();
-    phases.iter().for_each(|phase| write!(text, "{:<12}", phase.state()).unwrap());
+    for phase in &phases {
+        write!(text, "{:<12}", phase.state()).unwrap();
+    }
     for (name, signal) in signals() {
         write!(text, "\n{name:<13}").unwrap();
         for phase in &phases {
-            let state = State { phase: phase.clone(), stable: stable.clone(), ..State::default() };
+            let state = State { phase: phase.clone(), stable: stable.cloned(), ..State::default() };
             let (next, _) = transition(state, signal.clone(), &settings(), at(30));
             let cell = if next.phase == *phase { "." } else { next.phase.state() };
             write!(text, "{cell:<12}").unwrap();
@@ -102,7 +104,7 @@ fn table(stable: Option<Stable>) -> String {
 #[test]
 fn the_table() {
     let stable = Stable { revision: revision("stable"), since: at(0) };
-    insta::assert_snapshot!("with_a_stable_revision", table(Some(stable)));
+    insta::assert_snapshot!("with_a_stable_revision", table(Some(&stable)));
     insta::assert_snapshot!("the_first_model", table(None));
 }
 
