@@ -64,8 +64,8 @@ pub struct Limits {
     #[arg(long, env = "SLIPWAY_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = 16 * MIB, value_parser = count(1 << 30))]
     pub max_body_bytes: usize,
 
-    /// Most bytes of bodies that are still arriving, over all connections
-    #[arg(long, env = "SLIPWAY_MAX_PENDING_BYTES", value_name = "BYTES", default_value_t = 64 * MIB, value_parser = count(1 << 40))]
+    /// Most bytes of bodies that arrive, wait or are read, over all connections
+    #[arg(long, env = "SLIPWAY_MAX_PENDING_BYTES", value_name = "BYTES", default_value_t = 32 * MIB, value_parser = count(1 << 40))]
     pub max_pending_bytes: usize,
 
     /// Most rows of a request; fewer where a row or its prediction is very wide
@@ -113,7 +113,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_body_bytes: 16 * MIB,
-            max_pending_bytes: 64 * MIB,
+            max_pending_bytes: 32 * MIB,
             max_rows: 100_000,
             max_connections: 4_096,
             max_in_flight: 256,

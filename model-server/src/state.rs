@@ -14,7 +14,7 @@ use crate::config::Limits;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
 
-/// Bodies of which one block is pending are counted in blocks of this many bytes.
+/// Memory for bodies is counted in blocks of this many bytes.
 pub const PENDING_BLOCK: usize = 16 << 10;
 /// Most values that the rows of one request may decode to.
 const MAX_DECODED: usize = 10_000_000;
@@ -68,7 +68,7 @@ pub struct App {
     pub in_flight: Semaphore,
     /// Large requests being predicted.
     pub large: Arc<Semaphore>,
-    /// Blocks of [`PENDING_BLOCK`] bytes that arriving bodies may still take.
+    /// Blocks of [`PENDING_BLOCK`] bytes that bodies may still take.
     pub pending: Arc<Semaphore>,
     /// What is counted.
     pub metrics: Metrics,

@@ -41,37 +41,48 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
+/// A body, and the room it takes in the memory set aside for bodies, for as long as it is held.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// The body.
+    pub bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
 /// Reads a body.
 pub async fn read(
     headers: &HeaderMap,
     mut body: Body,
     limits: &Limits,
     pending: &Arc<Semaphore>,
-) -> Result<Bytes, ApiError> {
+) -> Result<Held, ApiError> {
+    let limit = limits.max_body_bytes;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limits.max_body_bytes as u64) {
-        return Err(refuse(headers, body, ApiError::body_too_large(limits.max_body_bytes)).await);
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(refuse(headers, body, ApiError::body_too_large(limit)).await);
     }
-    let Some(first) = next(&mut body, limits).await? else { return Ok(Bytes::new()) };
+    let Some(first) = next(&mut body, limits).await? else { return Ok(Held::default()) };
     if announced == Some(first.len() as u64) {
-        return Ok(first);
+        // Most bodies come in one piece, which is no larger than what is read at a time.
+        return Ok(Held { bytes: first, _room: None });
     }
     let mut account = Account { pending, held: None, bytes: 0 };
-    let mut read = BytesMut::new();
+    let mut read = BytesMut::with_capacity(announced.map_or(first.len(), |length| length as usize));
     let mut chunk = Some(first);
     while let Some(bytes) = chunk {
-        if read.len() + bytes.len() > limits.max_body_bytes {
-            discard(&mut body).await;
-            return Err(ApiError::body_too_large(limits.max_body_bytes));
-        }
-        if let Err(error) = account.charge(bytes.len()) {
-            discard(&mut body).await;
-            return Err(error);
+        let error = if read.len() + bytes.len() > limit {
+            Some(ApiError::body_too_large(limit))
+        } else {
+            account.charge(bytes.len()).err()
+        };
+        if let Some(error) = error {
+            drop((read, account));
+            return Err(refuse(headers, body, error).await);
         }
         read.extend_from_slice(&bytes);
         chunk = next(&mut body, limits).await?;
     }
-    Ok(read.freeze())
+    Ok(Held { bytes: read.freeze(), _room: account.held })
 }
 
 /// The next piece of a body.

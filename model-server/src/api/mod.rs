@@ -174,15 +174,16 @@ async fn answer_within(
     let body = deadline.limit(body::read(headers, body, &app.limits, &app.pending)).await??;
     let _admitted = app.in_flight.try_acquire().map_err(|_| ApiError::too_many_requests())?;
     let fields = app.model().fields().len();
-    if body.len() <= SMALL_BODY && body.len().saturating_mul(fields) <= SMALL {
-        return work(&app, &body, deadline);
+    let length = body.bytes.len();
+    if length <= SMALL_BODY && length.saturating_mul(fields) <= SMALL {
+        return work(&app, &body.bytes, deadline);
     }
     let slot = app.large.clone().acquire_owned();
     let slot = deadline.limit(slot).await?.map_err(|_| ApiError::internal())?;
     let worker = app.clone();
     let working = tokio::task::spawn_blocking(move || {
         let _slot = slot;
-        work(&worker, &body, deadline)
+        work(&worker, &body.bytes, deadline)
     });
     deadline.limit(working).await?.map_err(|error| {
         tracing::error!(%error, "a prediction failed");
