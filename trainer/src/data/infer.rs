@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use slipway_model::schema::MAX_CATEGORIES;
-use slipway_model::value::{parse_boolean, parse_number, parse_timestamp};
+use slipway_model::value::{parse_boolean, parse_timestamp};
 use slipway_spec::FeatureType;
 
 use super::number::Style;
@@ -239,11 +239,6 @@ fn plural(type_: FeatureType) -> &'static str {
         FeatureType::Boolean => "true or false",
         FeatureType::Timestamp => "times",
     }
-}
-
-/// The number that a label stands for, to sort numeric classes by value.
-pub(crate) fn label_value(label: &str) -> Option<f64> {
-    parse_number(label)
 }
 
 #[cfg(test)]

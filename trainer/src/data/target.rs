@@ -1,6 +1,7 @@
 //! What is to be predicted.
 
 use slipway_model::Output;
+use slipway_model::value::parse_number;
 use slipway_spec::{FeatureType, Task, TrainingSpec};
 
 use super::infer::{self, Inferred, Typed};
@@ -147,7 +148,7 @@ fn classes(table: &Table, spec: &TrainingSpec, typed: Typed) -> Result<TargetCol
 
 /// Labels that are all numbers are sorted by value, others as text.
 fn by_value(typed: Typed) -> (Vec<String>, Vec<f64>) {
-    let Some(numbers) = typed.labels.iter().map(|label| infer::label_value(label)).collect::<Option<Vec<f64>>>() else {
+    let Some(numbers) = typed.labels.iter().map(|label| parse_number(label)).collect::<Option<Vec<f64>>>() else {
         return (typed.labels, typed.values);
     };
     let mut order: Vec<usize> = (0..numbers.len()).collect();
