@@ -106,7 +106,8 @@ impl Reconcile for ModelDeployments {
         };
         let done = pass.act(&context.client).await;
         for happening in &plan.events {
-            context.event(object.as_ref(), status::note(happening)).await;
+            let revision = build::reference(&valid, happening.revision());
+            context.event_with(object.as_ref(), Some(revision), status::note(happening)).await;
         }
         if let Err(error @ ActError::Foreign { .. }) = &done {
             let note = Note { warning: true, reason: "NameTaken", action: "Apply", message: error.to_string() };

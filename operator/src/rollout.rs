@@ -140,6 +140,24 @@ pub enum Happening {
     Stalled(Revision),
 }
 
+impl Happening {
+    /// The revision that it happened to.
+    pub fn revision(&self) -> &Revision {
+        match self {
+            Happening::Started { candidate: revision, .. }
+            | Happening::Verified(revision)
+            | Happening::TrafficMoved(revision)
+            | Happening::Promoted(revision)
+            | Happening::Cancelled(revision)
+            | Happening::Held(revision)
+            | Happening::Resumed(revision)
+            | Happening::Failed(revision, _)
+            | Happening::RolledBack(revision)
+            | Happening::Stalled(revision) => revision,
+        }
+    }
+}
+
 /// Looks once. Takes at most one transition; `now` counts in whole milliseconds, as the status does.
 pub fn step(state: &State, inputs: &Inputs<'_>, now: Timestamp) -> Plan {
     let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource, ResourceExt};
 use slipway_crds::condition::cut;
@@ -66,13 +67,24 @@ const MAX_NOTE_BYTES: usize = 1_000;
 impl Context {
     /// Writes an event about `object`. Events are a courtesy: one that cannot be written is logged and forgotten.
     pub async fn event<K: Resource<DynamicType = ()>>(&self, object: &K, note: Note) {
+        self.event_with(object, None, note).await;
+    }
+
+    /// As [`Context::event`], with a second object that it is about. Events are joined where they differ in nothing but
+    /// their message, so this also keeps apart what happened to different things.
+    pub async fn event_with<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        secondary: Option<ObjectReference>,
+        note: Note,
+    ) {
         let text = cut(note.message, MAX_NOTE_BYTES);
         let event = Event {
             type_: if note.warning { EventType::Warning } else { EventType::Normal },
             reason: note.reason.to_owned(),
             note: Some(text),
             action: note.action.to_owned(),
-            secondary: None,
+            secondary,
         };
         let about = object.object_ref(&());
         let publish = self.recorder.publish(&event, &about);

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::ResourceExt;
 use slipway_crds::label;
+use slipway_crds::model_deployment::Revision;
 
 pub use deployment::{Built, deployment};
 pub use pdb::budget;
@@ -51,6 +53,17 @@ pub fn has_users_image(deployment: &Deployment) -> bool {
 /// What marks an attempt on a Deployment, for a patch.
 pub fn attempt_annotation(attempt: Timestamp) -> (&'static str, String) {
     (ATTEMPT, attempt.to_string())
+}
+
+/// The Deployment of a revision, for events.
+pub fn reference(valid: &ValidDeployment, revision: &Revision) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("apps/v1".to_owned()),
+        kind: Some("Deployment".to_owned()),
+        namespace: Some(valid.namespace.clone()),
+        name: Some(revision.revision.clone()),
+        ..ObjectReference::default()
+    }
 }
 
 /// Labels that select the pods of one revision.
