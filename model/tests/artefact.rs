@@ -1,4 +1,5 @@
 //! An artefact reads back as written, and a damaged one is refused with the name of the file.
+#![allow(clippy::unwrap_used, reason = "a failed test ends")]
 
 use std::fs;
 use std::path::Path;

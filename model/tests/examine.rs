@@ -63,7 +63,7 @@ fn write_model(dir: &Path, fields: Vec<Field>, output: Output, estimator: Estima
     artefact::write(dir, &mut manifest, &model, &[]).unwrap();
 }
 
-fn run(extra: serde_json::Value) -> Run {
+fn run(mut extra: serde_json::Value) -> Run {
     let mut spec = json!({
         "modelName": "line",
         "data": {"uri": "s3://bucket/data.csv"},
@@ -71,7 +71,7 @@ fn run(extra: serde_json::Value) -> Run {
         "train": {"container": {"image": "trainer:1"}},
         "output": {"uri": "s3://bucket/models/"},
     });
-    spec.as_object_mut().unwrap().append(&mut extra.as_object().unwrap().clone());
+    spec.as_object_mut().unwrap().append(extra.as_object_mut().unwrap());
     let run = json!({"name": "line-1", "namespace": "ml", "uid": "u-1", "image": "trainer:1", "spec": spec});
     serde_json::from_value(run).unwrap()
 }
@@ -201,7 +201,9 @@ fn a_champion_that_cannot_be_scored_lets_nothing_pass_and_says_why() {
         write(dir.path(), 2.0, &["blue", "red"]);
         write_classifier(champion.path());
         fs::write(dir.path().join("metrics.json"), r#"{"mae": 0}"#).unwrap();
-        test.map(|test| fs::write(dir.path().join("test.csv"), test).unwrap());
+        if let Some(test) = test {
+            fs::write(dir.path().join("test.csv"), test).unwrap();
+        }
         let report = examined(dir.path(), &run, Some(champion.path())).report;
         assert_eq!(report.verdict, Verdict::Refused, "{report:?}");
         assert!(report.training.warnings.iter().any(|text| text.contains(warning)), "{warning}: {report:?}");

@@ -94,7 +94,7 @@ struct FetchModelArgs {
 /// Does what the command line says.
 pub async fn run(cli: Cli) -> Result<(), StepError> {
     let store = Store::new(Policy::giving_up_after(Duration::from_secs(cli.give_up_after)), Variables::of_process());
-    let done = tokio::time::timeout(Duration::from_secs(cli.timeout), execute(&store, cli.command)).await;
+    let done = tokio::time::timeout(Duration::from_secs(cli.timeout), Box::pin(execute(&store, cli.command))).await;
     done.unwrap_or(Err(StepError::TimedOut(cli.timeout)))
 }
 
