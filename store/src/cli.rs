@@ -48,7 +48,7 @@ enum Command {
     Put {
         /// The file
         file: PathBuf,
-        /// Where it goes: s3://BUCKET/KEY, or a folder ending in /
+        /// Where it goes, as `s3://BUCKET/KEY`, or a folder ending in /
         uri: String,
     },
 }
@@ -74,10 +74,10 @@ struct ReportArgs {
 
 #[derive(Debug, Args)]
 struct FetchModelArgs {
-    /// The artefact's folder: s3://BUCKET/PATH/
+    /// The artefact's folder, as `s3://BUCKET/PATH/`
     #[arg(long, env = "SLIPWAY_MODEL_URI")]
     uri: String,
-    /// Digest of its manifest.json: sha256:…
+    /// Digest of its manifest.json, as `sha256:…`
     #[arg(long, env = "SLIPWAY_MODEL_DIGEST")]
     digest: Digest,
     /// Where it goes
