@@ -25,11 +25,6 @@ fn bytes() -> Vec<u8> {
     (0..SIZE).map(|place| (place * 31 + place / 251) as u8).collect()
 }
 
-/// Downloads the object `big` through `proxy`.
-fn download_by(gateway: &Gateway, proxy: &Proxy) -> Result<(Digest, Vec<u8>), StoreError> {
-    download_with(gateway.store_variables(proxy.port))
-}
-
 fn download_with(variables: slipway_store::Variables) -> Result<(Digest, Vec<u8>), StoreError> {
     let store = Store::new(policy(), variables);
     let location = Location::parse(&format!("s3://{BUCKET}/big")).unwrap();
@@ -51,7 +46,7 @@ fn a_download_goes_on_where_the_connection_broke() {
     gateway.put("big", &bytes);
     for fault in [Fault::Cut, Fault::Stall] {
         let proxy = Proxy::start(gateway.port, fault, CUT, 3, |_| {});
-        let (digest, downloaded) = download_by(&gateway, &proxy).unwrap();
+        let (digest, downloaded) = download_with(Gateway::store_variables(proxy.port)).unwrap();
         assert_eq!(proxy.broken.load(Ordering::SeqCst), 3);
         assert!(downloaded == bytes);
         assert_eq!(digest, Digest::of(&bytes));
@@ -73,7 +68,7 @@ fn a_server_that_is_killed_midway_and_comes_back_is_waited_for() {
             server.lock().unwrap().restart();
         });
     });
-    let variables = gateway.lock().unwrap().store_variables(proxy.port);
+    let variables = Gateway::store_variables(proxy.port);
     let (_, downloaded) = download_with(variables).unwrap();
     assert!(downloaded == bytes);
 }
@@ -85,7 +80,7 @@ fn a_server_that_stays_away_is_given_up_in_bounded_time() {
     let (port, gateway) = (gateway.port, Arc::new(Mutex::new(gateway)));
     let server = gateway.clone();
     let proxy = Proxy::start(port, Fault::Cut, CUT, 1, move |_| server.lock().unwrap().kill());
-    let variables = gateway.lock().unwrap().store_variables(proxy.port);
+    let variables = Gateway::store_variables(proxy.port);
     let started = Instant::now();
     let error = download_with(variables).unwrap_err();
     assert!(matches!(error, StoreError::Unreachable { .. }), "{error}");
@@ -98,8 +93,8 @@ fn an_object_that_is_written_to_while_it_is_read_is_not_mixed() {
     gateway.put("big", &bytes());
     let (port, gateway) = (gateway.port, Arc::new(Mutex::new(gateway)));
     let server = gateway.clone();
-    let proxy = Proxy::start(port, Fault::Cut, CUT, 1, move |_| server.lock().unwrap().put("big", &[7; SIZE]));
-    let variables = gateway.lock().unwrap().store_variables(proxy.port);
+    let proxy = Proxy::start(port, Fault::Cut, CUT, 1, move |_| server.lock().unwrap().put("big", &vec![7; SIZE]));
+    let variables = Gateway::store_variables(proxy.port);
     let error = download_with(variables).unwrap_err();
     assert!(matches!(error, StoreError::Changed { .. }), "{error}");
 }
@@ -108,7 +103,7 @@ fn an_object_that_is_written_to_while_it_is_read_is_not_mixed() {
 fn what_is_written_once_is_never_overwritten() {
     Place::each(|place| {
         let variables = match place {
-            Place::S3(gateway) => gateway.store_variables(gateway.port),
+            Place::S3(gateway) => Gateway::store_variables(gateway.port),
             Place::Files(_) => slipway_store::Variables::default(),
         };
         let store = Store::new(policy(), variables);
@@ -134,7 +129,7 @@ fn a_folder_is_listed_page_by_page() {
         gateway.put(&format!("many/{number:04}.csv"), b"x");
     }
     gateway.put("many/below/hidden.csv", b"x");
-    let store = Store::new(policy(), gateway.store_variables(gateway.port));
+    let store = Store::new(policy(), Gateway::store_variables(gateway.port));
     let folder = Location::parse(&format!("s3://{BUCKET}/many/")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     assert_eq!(runtime.block_on(store.list(&folder)).unwrap().len(), 1_005);

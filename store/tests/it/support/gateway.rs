@@ -59,7 +59,7 @@ impl Gateway {
     }
 
     /// The settings that reach this server through `port`.
-    pub fn variables_by(&self, port: u16) -> Vec<(String, String)> {
+    pub fn variables_by(port: u16) -> Vec<(String, String)> {
         [
             ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
             ("AWS_ACCESS_KEY_ID", KEY_ID.to_owned()),
@@ -70,11 +70,11 @@ impl Gateway {
     }
 
     pub fn variables(&self) -> Vec<(String, String)> {
-        self.variables_by(self.port)
+        Self::variables_by(self.port)
     }
 
-    pub fn store_variables(&self, port: u16) -> Variables {
-        self.variables_by(port).into_iter().collect()
+    pub fn store_variables(port: u16) -> Variables {
+        Self::variables_by(port).into_iter().collect()
     }
 
     pub fn put(&self, key: &str, bytes: &[u8]) {
