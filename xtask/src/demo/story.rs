@@ -101,9 +101,9 @@ fn ended_containers(pods: &Value) -> Vec<String> {
 fn upgrades_and_faults(stage: &Stage, timeline: &mut Timeline, caller: &Caller) -> Result<()> {
     better_run(stage, timeline)?;
     gate(stage, timeline)?;
+    broken_server(stage, timeline)?;
     corrupted(stage, timeline)?;
     lost_category(stage, timeline)?;
-    broken_server(stage, timeline)?;
     let (_, failed) = caller.counts();
     ensure!(failed == 0, "{failed} requests failed");
     Ok(())
@@ -167,7 +167,10 @@ fn broken_server(stage: &Stage, timeline: &mut Timeline) -> Result<()> {
     // An image that is no model server: it refuses the flags and ends.
     stage.patch(&json!({"server": {"image": stage.image("trainer")?}}))?;
     taken_back(stage, timeline)?;
-    stage.patch(&json!({"server": {"image": null}}))
+    stage.patch(&json!({"server": {"image": null}}))?;
+    stage.until("modeldeployment", MODEL, "the target to be served again", |deployment| {
+        condition(deployment, "TargetServed").filter(|(status, ..)| *status == "True").map(drop)
+    })
 }
 
 /// Waits until the present target was refused, and tells why.
