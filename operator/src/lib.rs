@@ -4,6 +4,7 @@
 //! observed and the time as arguments; [`kube_io`] holds all that talks to the API server.
 
 pub mod config;
+mod hardening;
 pub mod http;
 pub mod kube_io;
 pub mod metrics;

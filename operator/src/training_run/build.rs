@@ -7,8 +7,7 @@ use k8s_openapi::api::batch::v1::{
     PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, PodSecurityContext, PodSpec, PodTemplateSpec,
-    SeccompProfile, SecretKeySelector, SecurityContext, Volume, VolumeMount,
+    Container, EmptyDirVolumeSource, EnvVar, PodSpec, PodTemplateSpec, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -19,11 +18,10 @@ use slipway_spec::{ArtefactRef, Train};
 use super::facts::Step;
 use super::validate::ValidRun;
 use crate::config::Config;
+use crate::hardening;
 
 /// Suffix of the Job that reads a lost report.
 pub const REPORT_SUFFIX: &str = "-report";
-/// The user and group of every process.
-const USER: i64 = 65_532;
 /// What a step may use where the run does not say: resource, request, limit.
 const DEFAULT_RESOURCES: &[(&str, &str, Option<&str>)] = &[("cpu", "100m", None), ("memory", "128Mi", Some("1Gi"))];
 /// Volume with the data, what is known of it, and the output.
@@ -121,14 +119,7 @@ fn pod(run: &ValidRun, containers: Vec<Container>) -> PodSpec {
         image_pull_secrets: some(settings.image_pull_secrets.clone()),
         node_selector: (!settings.node_selector.is_empty()).then(|| settings.node_selector.clone()),
         tolerations: some(settings.tolerations.clone()),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            run_as_group: Some(USER),
-            fs_group: Some(USER),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
-            ..PodSecurityContext::default()
-        }),
+        security_context: Some(hardening::pod_security()),
         volumes: Some(vec![volume(WORK, "50Gi"), volume(TMP, "10Gi")]),
         ..PodSpec::default()
     }
@@ -153,7 +144,7 @@ fn store_step(step: Step, run: &ValidRun, champion: Option<&ArtefactRef>, config
     container.image_pull_policy = Some(config.image_pull_policy.as_str().to_owned());
     container.args = Some(vec![step.name().to_owned()]);
     let run_json = value(env::RUN, &run.run_json(champion));
-    let credentials = env::STORAGE.iter().map(|name| secret(name, &run.spec.storage.secret_name));
+    let credentials = hardening::storage(&run.spec.storage.secret_name);
     container.env.get_or_insert_default().extend([run_json].into_iter().chain(credentials));
     container.volume_mounts.get_or_insert_default().push(mount(WORK, path::ROOT, None, false));
     container
@@ -191,12 +182,7 @@ fn base(step: Step, run: &ValidRun) -> Container {
         env: Some(vec![value("HOME", "/tmp")]),
         resources: Some(run.spec.pod.resources.with_defaults(DEFAULT_RESOURCES)),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
-            ..SecurityContext::default()
-        }),
+        security_context: Some(hardening::container_security()),
         volume_mounts: Some(vec![mount(TMP, "/tmp", Some(step.name().to_owned()), false)]),
         ..Container::default()
     }
@@ -215,16 +201,6 @@ fn mount(volume: &str, at: &str, sub_path: Option<String>, read_only: bool) -> V
 /// A variable with exactly this value: Kubernetes would expand `$(NAME)` in it.
 fn value(name: &str, value: &str) -> EnvVar {
     EnvVar { name: name.to_owned(), value: Some(value.replace('$', "$$")), value_from: None }
-}
-
-/// A variable from the storage Secret; the Secret and each of its names may be missing.
-fn secret(name: &str, secret: &str) -> EnvVar {
-    let selector = SecretKeySelector { name: secret.to_owned(), key: name.to_owned(), optional: Some(true) };
-    EnvVar {
-        name: name.to_owned(),
-        value: None,
-        value_from: Some(EnvVarSource { secret_key_ref: Some(selector), ..EnvVarSource::default() }),
-    }
 }
 
 /// The exit codes that another attempt cannot change end the Job.

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
-    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecretKeySelector, SecurityContext,
+    Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, PodSpec, PodTemplateSpec, Probe,
     TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -13,15 +12,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use slipway_crds::label;
 use slipway_crds::model_deployment::{InputsPolicy, Revision, Stable};
-use slipway_spec::contract::{env, path};
+use slipway_spec::contract::path;
 
 use super::{ATTEMPT, COMPARED_WITH, FETCH, SERVER, USERS_IMAGE, labels, selector};
 use crate::config::Config;
+use crate::hardening;
 use crate::model_deployment::validate::ValidDeployment;
 use crate::rollout::Workload;
 
-/// Group and user of the containers.
-const USER: i64 = 65_532;
 /// How long a server goes on answering after it was told to end: kube-proxy takes up to two seconds to notice.
 const DRAIN_SECONDS: i64 = 8;
 /// How long after that requests under way have to finish.
@@ -128,14 +126,7 @@ fn pod(built: &Built<'_>, selector: BTreeMap<String, String>) -> PodSpec {
         node_selector: Some(settings.node_selector.clone()),
         tolerations: Some(settings.tolerations.clone()),
         termination_grace_period_seconds: Some(DRAIN_SECONDS + FINISH_SECONDS),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            run_as_group: Some(USER),
-            fs_group: Some(USER),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
-            ..PodSecurityContext::default()
-        }),
+        security_context: Some(hardening::pod_security()),
         topology_spread_constraints: Some(vec![TopologySpreadConstraint {
             max_skew: 1,
             topology_key: "kubernetes.io/hostname".to_owned(),
@@ -164,7 +155,7 @@ fn fetch(built: &Built<'_>) -> Container {
         args.push(format!("--compatible-digest={}", stable.digest));
     }
     let mut variables = vec![home()];
-    variables.extend(storage(&revision.template.secret_name));
+    variables.extend(hardening::storage(&revision.template.secret_name));
     Container {
         name: FETCH.to_owned(),
         image: Some(built.config.store_image.clone()),
@@ -231,34 +222,13 @@ fn container(built: &Built<'_>) -> Container {
     Container {
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         resources: Some(settings.resources.with_defaults(RESOURCES)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
-            ..SecurityContext::default()
-        }),
+        security_context: Some(hardening::container_security()),
         ..Container::default()
     }
 }
 
 fn home() -> EnvVar {
     EnvVar { name: "HOME".to_owned(), value: Some("/tmp".to_owned()), value_from: None }
-}
-
-/// Credentials and endpoint, where the Secret has them; the operator itself never reads it.
-fn storage(secret_name: &str) -> impl Iterator<Item = EnvVar> {
-    env::STORAGE.iter().map(move |name| EnvVar {
-        name: (*name).to_owned(),
-        value: None,
-        value_from: Some(EnvVarSource {
-            secret_key_ref: Some(SecretKeySelector {
-                name: secret_name.to_owned(),
-                key: (*name).to_owned(),
-                optional: Some(true),
-            }),
-            ..EnvVarSource::default()
-        }),
-    })
 }
 
 fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
