@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::MAX_MESSAGE_BYTES;
+use crate::data_report::DataReport;
 use crate::judge::{CheckResult, GateResult, Judgement, Verdict};
 use crate::metric::Metrics;
 use crate::parameters::Parameters;
@@ -15,11 +16,11 @@ use crate::run::Task;
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DataIdentity {
-    /// The object: `s3://BUCKET/KEY`, or a path on a laptop.
+    /// The object: `s3://BUCKET/KEY`, or a path on a laptop; the prefix, ending in `/`, of several read as one table.
     pub uri: String,
-    /// sha256 of the bytes, as `sha256:` and 64 hexadecimal digits.
+    /// sha256 of the bytes, as `sha256:` and 64 hexadecimal digits; of several files that of [`set_digest_text`].
     pub digest: String,
-    /// Size, bytes.
+    /// Size, bytes; of several files, of all of them together.
     pub size_bytes: i64,
     /// The store's entity tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,6 +31,37 @@ pub struct DataIdentity {
     /// The time in the object's name, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// The files of a prefix that is read as one table, sorted by name; empty for a single file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<DataFile>,
+}
+
+/// Most files that are read as one table.
+pub const MAX_DATA_FILES: usize = 1_000;
+
+/// One of several files that are read as one table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DataFile {
+    /// Its name in the prefix.
+    pub name: String,
+    /// sha256 of the bytes, as `sha256:` and 64 hexadecimal digits.
+    pub digest: String,
+    /// Size, bytes.
+    pub size_bytes: i64,
+    /// The store's entity tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// The store's version of the object, where it keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+}
+
+/// The text whose sha256 identifies several files read as one table: for each, in the order of their names, its digest, a
+/// blank, its name and a line feed, as `sha256sum` lists them.
+pub fn set_digest_text<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    files.into_iter().flat_map(|(name, digest)| [digest, " ", name, "\n"]).collect()
 }
 
 /// Everything known about a run: `report.json`.
@@ -76,6 +108,9 @@ pub struct TrainingNotes {
     /// Rows by their use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowCounts>,
+    /// What the data look like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_report: Option<DataReport>,
     /// What a person should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

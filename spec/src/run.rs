@@ -84,13 +84,13 @@ pub struct TrainingSpec {
 
 /// The data a run trains on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(extend("x-kubernetes-validations" = crate::schema::data_rules())))]
 #[serde(rename_all = "camelCase")]
 pub struct Data {
-    /// A file, or a prefix ending in `/`: `s3://BUCKET/KEY`.
+    /// A file, or a prefix ending in `/`: `s3://BUCKET/KEY`. CSV (also compressed, .gz or .zst), Parquet or JSON lines.
     #[cfg_attr(feature = "schemars", schemars(schema_with = "crate::schema::s3_uri"))]
     pub uri: String,
-    /// Which file of a prefix.
+    /// Which files of a prefix. A uri that names a file is that file.
     #[serde(default)]
     pub select: Select,
 }
@@ -102,6 +102,8 @@ pub enum Select {
     /// The one with the newest time in its name, such as `orders-2024-05-01T06:30:00.csv`.
     #[default]
     Newest,
+    /// All of them, at most 1,000, as one table: they have the same columns, in any order. Hidden and empty files do not count.
+    All,
 }
 
 /// Where the artefact goes.

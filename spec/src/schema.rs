@@ -59,6 +59,14 @@ pub fn known_metric(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": names})
 }
 
+/// Rules of [`crate::Data`].
+pub(crate) fn data_rules() -> Vec<Value> {
+    vec![rule(
+        "!has(self.select) || self.select != 'All' || self.uri.endsWith('/')",
+        "select: All reads every file of a prefix; end the uri with /",
+    )]
+}
+
 fn cel_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = names.map(|name| format!("'{name}'")).collect();
     format!("[{}]", quoted.join(", "))

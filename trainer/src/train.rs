@@ -75,7 +75,7 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
         data: identity,
         parameters,
         columns: dataset.table.columns.len(),
-        notes: TrainingNotes { search: searched, rows: Some(rows), warnings, timings: BTreeMap::new() },
+        notes: TrainingNotes { search: searched, rows: Some(rows), warnings, ..TrainingNotes::default() },
     };
     let learnt = Learnt { run, builtin, dataset: &dataset, model: &model, evidence, metrics: evaluation.metrics };
     let trained = learnt.write(output, trained, clock)?;
