@@ -79,6 +79,7 @@ fn identify(object: Object, digest: Digest, time: Option<DateTime>) -> Result<Da
         etag: object.etag,
         version_id: object.version_id,
         time: time.map(|time| format!("{time}Z")),
+        files: Vec::new(),
     })
 }
 
