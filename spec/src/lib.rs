@@ -8,6 +8,7 @@
 pub mod check;
 pub mod contract;
 pub mod data_report;
+pub mod estimator;
 pub mod gate;
 pub mod judge;
 pub mod metric;
@@ -19,12 +20,17 @@ pub mod schema;
 
 pub use check::{Check, Direction, MonotonicCheck, RangeCheck};
 pub use data_report::{ColumnReport, ColumnRole, DataReport, Finding, FindingKind, NumberSummary, ValueCount};
+pub use estimator::Estimator;
 pub use gate::{Gate, RelativeGate, Requirement};
 pub use judge::{CheckResult, Comparison, GateResult, Judgement, Outcome, Verdict};
 pub use metric::{Metric, Metrics};
-pub use parameters::{Criterion, Grid, IntOrNone, ParameterError, Parameters};
+pub use parameters::{
+    ClassWeight, Criterion, DummyStrategy, EarlyStopping, Fraction, Grid, IntOrNone, Loss, MaxFeatures,
+    NonNegativeNumber, ParameterError, Parameters, Penalty, PositiveInteger, PositiveNumber, Share, ShareOrCount,
+    Splitter,
+};
 pub use report::{DataFile, DataIdentity, Report, RowCounts, SearchPoint, SearchReport, Summary, TrainingNotes};
 pub use run::{
-    ArtefactRef, Builtin, Container, Data, Encoding, EnvVar, Estimator, Feature, FeatureType, MissingPolicy, Output,
-    RandomSplit, Run, Search, Select, Split, Task, TimeSplit, Train, TrainingSpec,
+    ArtefactRef, Builtin, Container, Data, Encoding, EnvVar, Feature, FeatureType, MissingPolicy, Output, RandomSplit,
+    Run, Search, Select, Split, Task, TimeSplit, Train, TrainingSpec,
 };

@@ -2,13 +2,23 @@
 //!
 //! Both keep names they do not know, so that the trainer can refuse them by name instead of dropping them in silence.
 
+mod mixed;
+mod numbers;
+mod words;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::run::{Estimator, Task};
+pub use self::mixed::{ClassWeight, EarlyStopping, IntOrNone, MaxFeatures};
+pub use self::numbers::{Fraction, NonNegativeNumber, PositiveInteger, PositiveNumber, Share, ShareOrCount};
+use self::words::Word;
+pub use self::words::{Criterion, DummyStrategy, Loss, Penalty, Splitter};
+
+use crate::estimator::Estimator;
+use crate::run::Task;
 
 /// Most points a grid may have.
 pub const MAX_GRID_POINTS: usize = 100_000;
@@ -43,7 +53,7 @@ macro_rules! parameters {
         }
 
         /// Every known name, with the estimators that have it.
-        const KNOWN: &[(&str, &[Estimator])] = &[$(($name, &[$(Estimator::$estimator),+]),)*];
+        pub(crate) const KNOWN: &[(&str, &[Estimator])] = &[$(($name, &[$(Estimator::$estimator),+]),)*];
 
         impl Parameters {
             /// Names that are set, unknown ones included.
@@ -80,32 +90,103 @@ macro_rules! parameters {
             }
         }
 
-        #[cfg(feature = "schemars")]
-        pub(crate) const NAMES: &[&str] = &[$($name,)*];
     };
 }
 
 // Sorted by name: `Grid::points` relies on it.
 parameters! {
-    /// Inverse of the strength of the L2 penalty. LogisticRegression; default 1.
+    /// Inverse of the strength of the penalty. LogisticRegression; default 1.
     c "C": PositiveNumber, of [LogisticRegression];
-    /// What a split improves: squared_error (default) or absolute_error for Regression; gini (default), entropy or log_loss
-    /// for Classification. DecisionTree.
-    criterion "criterion": Criterion, of [DecisionTree];
-    /// Whether to fit an intercept. LinearRegression, LogisticRegression; default true.
-    fit_intercept "fit_intercept": bool, of [LinearRegression, LogisticRegression];
-    /// Greatest depth of a tree, from 1, or None for no limit. DecisionTree; default None.
-    max_depth "max_depth": IntOrNone, of [DecisionTree];
-    /// Most iterations of the solver. LogisticRegression; default 100.
-    max_iter "max_iter": PositiveInteger, of [LogisticRegression];
-    /// Fewest training rows in a leaf: a count from 1 on, a share of the rows below 1. DecisionTree; default 1.
-    min_samples_leaf "min_samples_leaf": ShareOrCount, of [DecisionTree];
-    /// Fewest training rows a node needs to be split: a count from 2 on, a share of the rows below 1. DecisionTree; default 2.
-    min_samples_split "min_samples_split": ShareOrCount, of [DecisionTree];
+    /// Strength of the penalty. Ridge, Lasso, ElasticNet; default 1. Of GradientBoosting, the quantile of the losses huber and
+    /// quantile, below 1; default 0.9.
+    alpha "alpha": NonNegativeNumber, of [Ridge, Lasso, ElasticNet, GradientBoosting];
+    /// Whether each tree sees a sample of the rows with replacement. RandomForest, default true; ExtraTrees, default false.
+    bootstrap "bootstrap": bool, of [RandomForest, ExtraTrees];
+    /// Complexity that a branch must earn or be pruned. Trees, forests, GradientBoosting; default 0.
+    ccp_alpha "ccp_alpha": NonNegativeNumber, of [DecisionTree, RandomForest, ExtraTrees, GradientBoosting];
+    /// Weights of the classes: balanced, balanced_subsample (forests), or a map from class to weight. Default: all 1.
+    class_weight "class_weight": ClassWeight,
+        of [DecisionTree, RandomForest, ExtraTrees, HistGradientBoosting, LogisticRegression];
+    /// What a split improves: squared_error (default), absolute_error, friedman_mse or poisson for Regression; gini (default),
+    /// entropy or log_loss for Classification; of GradientBoosting, friedman_mse (default) or squared_error for both.
+    criterion "criterion": Criterion, of [DecisionTree, RandomForest, ExtraTrees, GradientBoosting];
+    /// Whether to stop when a share of the rows kept apart is predicted no better: true, false, or auto (default): from 10,001
+    /// rows on. HistGradientBoosting.
+    early_stopping "early_stopping": EarlyStopping, of [HistGradientBoosting];
+    /// Whether to fit an intercept. Linear models; default true.
+    fit_intercept "fit_intercept": bool, of [LinearRegression, Ridge, Lasso, ElasticNet, LogisticRegression];
+    /// Share of the L1 penalty, 0 to 1. ElasticNet, default 0.5; LogisticRegression with penalty elasticnet.
+    l1_ratio "l1_ratio": Fraction, of [ElasticNet, LogisticRegression];
+    /// L2 penalty on leaves. HistGradientBoosting; default 0.
+    l2_regularization "l2_regularization": NonNegativeNumber, of [HistGradientBoosting];
+    /// Share of each tree's correction that is taken. Boosting; default 0.1.
+    learning_rate "learning_rate": PositiveNumber, of [GradientBoosting, HistGradientBoosting];
+    /// What boosting improves. Regression: squared_error (default), absolute_error, quantile, huber (GradientBoosting), poisson
+    /// or gamma (HistGradientBoosting). Classification: log_loss (default), exponential (GradientBoosting, two classes).
+    loss "loss": Loss, of [GradientBoosting, HistGradientBoosting];
+    /// Most bins of a column, 2 to 255. HistGradientBoosting; default 255.
+    max_bins "max_bins": PositiveInteger, of [HistGradientBoosting];
+    /// Greatest depth of a tree, from 1, or None for no limit. Default None; GradientBoosting 3.
+    max_depth "max_depth": IntOrNone,
+        of [DecisionTree, RandomForest, ExtraTrees, GradientBoosting, HistGradientBoosting];
+    /// Columns looked at for a split: sqrt, log2, None for all, a count from 1 on, or a share below 1. Default None;
+    /// RandomForest and ExtraTrees for Classification sqrt.
+    max_features "max_features": MaxFeatures,
+        of [DecisionTree, RandomForest, ExtraTrees, GradientBoosting, HistGradientBoosting];
+    /// Most iterations of the solver. Lasso, ElasticNet, default 1000; LogisticRegression, default 100. Of HistGradientBoosting,
+    /// the number of rounds; default 100.
+    max_iter "max_iter": PositiveInteger, of [Lasso, ElasticNet, LogisticRegression, HistGradientBoosting];
+    /// Most leaves of a tree, from 2, or None for no limit. Default None; HistGradientBoosting 31.
+    max_leaf_nodes "max_leaf_nodes": IntOrNone,
+        of [DecisionTree, RandomForest, ExtraTrees, GradientBoosting, HistGradientBoosting];
+    /// Rows drawn for each tree with bootstrap: a count, or a share below 1. Forests; default: as many as there are.
+    max_samples "max_samples": ShareOrCount, of [RandomForest, ExtraTrees];
+    /// Decrease of impurity that a split must bring. Trees, forests, GradientBoosting; default 0.
+    min_impurity_decrease "min_impurity_decrease": NonNegativeNumber,
+        of [DecisionTree, RandomForest, ExtraTrees, GradientBoosting];
+    /// Fewest training rows in a leaf: a count from 1 on, a share of the rows below 1. Default 1; HistGradientBoosting 20,
+    /// a count.
+    min_samples_leaf "min_samples_leaf": ShareOrCount,
+        of [DecisionTree, RandomForest, ExtraTrees, GradientBoosting, HistGradientBoosting];
+    /// Fewest training rows a node needs to be split: a count from 2 on, a share of the rows below 1. Default 2.
+    min_samples_split "min_samples_split": ShareOrCount, of [DecisionTree, RandomForest, ExtraTrees, GradientBoosting];
+    /// Smallest share of all weights in a leaf, 0 to 0.5. Default 0.
+    min_weight_fraction_leaf "min_weight_fraction_leaf": Fraction,
+        of [DecisionTree, RandomForest, ExtraTrees, GradientBoosting];
+    /// Features that predictions may only rise (1) or fall (-1) with.
+    monotonic_cst "monotonic_cst": BTreeMap<String, i8>,
+        of [DecisionTree, RandomForest, ExtraTrees, HistGradientBoosting];
+    /// Number of trees of a forest, of rounds of GradientBoosting; default 100.
+    n_estimators "n_estimators": PositiveInteger, of [RandomForest, ExtraTrees, GradientBoosting];
+    /// Rounds without an improvement after which boosting stops. HistGradientBoosting, default 10; GradientBoosting: left out, it
+    /// never stops early.
+    n_iter_no_change "n_iter_no_change": PositiveInteger, of [GradientBoosting, HistGradientBoosting];
+    /// Whether to report the score on the rows each tree has not seen. Forests with bootstrap; default false.
+    oob_score "oob_score": bool, of [RandomForest, ExtraTrees];
+    /// The penalty: l2 (default), l1, elasticnet or None. LogisticRegression.
+    penalty "penalty": Penalty, of [LogisticRegression];
+    /// Whether coefficients may not be negative. Lasso, ElasticNet; default false.
+    positive "positive": bool, of [Lasso, ElasticNet];
+    /// Prior probability of each class, 1 in sum. GaussianNB; default: the classes' shares.
+    priors "priors": BTreeMap<String, PositiveNumber>, of [GaussianNB];
+    /// The quantile, 0 to 1, of HistGradientBoosting's loss quantile and of Dummy's strategy quantile.
+    quantile "quantile": Fraction, of [HistGradientBoosting, Dummy];
     /// Seed of everything random in training. Default 0.
-    random_state "random_state": i64, of [DecisionTree, LinearRegression, LogisticRegression];
-    /// Tolerance at which the solver stops. LogisticRegression; default 1e-4.
-    tol "tol": PositiveNumber, of [LogisticRegression];
+    random_state "random_state": i64,
+        of [DecisionTree, RandomForest, ExtraTrees, GradientBoosting, HistGradientBoosting, LinearRegression, Ridge, Lasso, ElasticNet, LogisticRegression, GaussianNB, Dummy];
+    /// How a threshold is chosen: best (default) or random. DecisionTree.
+    splitter "splitter": Splitter, of [DecisionTree];
+    /// What Dummy answers: mean (default), median or quantile for Regression; prior (default), most_frequent or uniform for
+    /// Classification.
+    strategy "strategy": DummyStrategy, of [Dummy];
+    /// Share of the rows each tree sees, above 0 and at most 1. GradientBoosting; default 1.
+    subsample "subsample": Share, of [GradientBoosting];
+    /// Tolerance at which the solver stops, or boosting with early stopping. Default 1e-4; HistGradientBoosting 1e-7.
+    tol "tol": PositiveNumber, of [Lasso, ElasticNet, LogisticRegression, GradientBoosting, HistGradientBoosting];
+    /// Share of the rows kept apart for early stopping. Boosting; default 0.1.
+    validation_fraction "validation_fraction": Share, of [GradientBoosting, HistGradientBoosting];
+    /// Share of the largest variance of a column that is added to all. GaussianNB; default 1e-9.
+    var_smoothing "var_smoothing": NonNegativeNumber, of [GaussianNB];
 }
 
 impl Parameters {
@@ -117,12 +198,9 @@ impl Parameters {
     /// Whether `estimator` takes these parameters for `task`.
     pub fn check(&self, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
         check_names(&self.names(), estimator)?;
-        match self.criterion {
-            Some(criterion) if criterion.task() != task => {
-                Err(ParameterError::Criterion { criterion, task, known: Criterion::names(task) })
-            }
-            _ => Ok(()),
-        }
+        self.criterion.map_or(Ok(()), |criterion| check_criterion(criterion, estimator, task))?;
+        self.loss.map_or(Ok(()), |loss| loss.check("loss", task))?;
+        self.strategy.map_or(Ok(()), |strategy| strategy.check("strategy", task))
     }
 }
 
@@ -145,9 +223,9 @@ impl Grid {
         if self.size() > MAX_GRID_POINTS {
             return Err(ParameterError::TooMany(self.size()));
         }
-        self.criterion.iter().flatten().try_for_each(|&criterion| {
-            Parameters { criterion: Some(criterion), ..Parameters::default() }.check(estimator, task)
-        })
+        self.criterion.iter().flatten().try_for_each(|&criterion| check_criterion(criterion, estimator, task))?;
+        self.loss.iter().flatten().try_for_each(|loss| loss.check("loss", task))?;
+        self.strategy.iter().flatten().try_for_each(|strategy| strategy.check("strategy", task))
     }
 }
 
@@ -163,6 +241,20 @@ fn check_names(names: &[&str], estimator: Estimator) -> Result<(), ParameterErro
     }
 }
 
+/// Boosting fits numbers, whatever the task.
+fn check_criterion(criterion: Criterion, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
+    match (estimator, criterion) {
+        (Estimator::GradientBoosting, Criterion::FriedmanMse | Criterion::SquaredError) => Ok(()),
+        (Estimator::GradientBoosting, _) => Err(ParameterError::Word {
+            parameter: "criterion",
+            word: criterion.name(),
+            of: estimator.to_string(),
+            known: "friedman_mse, squared_error".to_owned(),
+        }),
+        _ => criterion.check("criterion", task),
+    }
+}
+
 /// Why parameters are refused.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParameterError {
@@ -175,13 +267,15 @@ pub enum ParameterError {
         /// The names it has.
         known: String,
     },
-    /// The criterion belongs to the other task.
-    Criterion {
-        /// The criterion.
-        criterion: Criterion,
-        /// The task.
-        task: Task,
-        /// The criteria of the task.
+    /// A word belongs to the other task, or to other estimators.
+    Word {
+        /// The parameter.
+        parameter: &'static str,
+        /// The word.
+        word: &'static str,
+        /// The task or the estimator it is not for.
+        of: String,
+        /// The words there are.
         known: String,
     },
     /// A name stands in `parameters` and in `search.grid`.
@@ -198,8 +292,8 @@ impl fmt::Display for ParameterError {
             ParameterError::Unknown { name, estimator, known } => {
                 write!(f, "{estimator} has no parameter {name}; it has {known}")
             }
-            ParameterError::Criterion { criterion, task, known } => {
-                write!(f, "criterion {} is not for {task}; write one of {known}", criterion.name())
+            ParameterError::Word { parameter, word, of, known } => {
+                write!(f, "{parameter} {word} is not for {of}; write one of {known}")
             }
             ParameterError::Twice(name) => {
                 write!(f, "{name} is both in parameters and in search.grid; write it in one of the two")
@@ -215,156 +309,6 @@ impl fmt::Display for ParameterError {
 }
 
 impl std::error::Error for ParameterError {}
-
-/// What a split of a tree improves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
-#[serde(rename_all = "snake_case")]
-pub enum Criterion {
-    /// Variance.
-    SquaredError,
-    /// Mean absolute deviation from the median.
-    AbsoluteError,
-    /// Gini impurity.
-    Gini,
-    /// Shannon entropy.
-    Entropy,
-    /// The same as entropy.
-    LogLoss,
-}
-
-impl Criterion {
-    const ALL: [Criterion; 5] =
-        [Criterion::SquaredError, Criterion::AbsoluteError, Criterion::Gini, Criterion::Entropy, Criterion::LogLoss];
-
-    /// The name in specs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Criterion::SquaredError => "squared_error",
-            Criterion::AbsoluteError => "absolute_error",
-            Criterion::Gini => "gini",
-            Criterion::Entropy => "entropy",
-            Criterion::LogLoss => "log_loss",
-        }
-    }
-
-    /// The task it belongs to.
-    pub const fn task(self) -> Task {
-        match self {
-            Criterion::SquaredError | Criterion::AbsoluteError => Task::Regression,
-            Criterion::Gini | Criterion::Entropy | Criterion::LogLoss => Task::Classification,
-        }
-    }
-
-    fn names(task: Task) -> String {
-        let names: Vec<_> = Criterion::ALL.iter().filter(|c| c.task() == task).map(|c| c.name()).collect();
-        names.join(", ")
-    }
-}
-
-/// A whole number from 1 on, or `None` for no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum IntOrNone {
-    /// The limit.
-    Int(u32),
-    /// No limit.
-    None,
-}
-
-impl Serialize for IntOrNone {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            IntOrNone::Int(limit) => serializer.serialize_u32(*limit),
-            IntOrNone::None => serializer.serialize_str("None"),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for IntOrNone {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let limit = match &value {
-            Value::String(text) if text == "None" => return Ok(IntOrNone::None),
-            Value::Number(number) => {
-                number.as_u64().and_then(|limit| u32::try_from(limit).ok()).filter(|&limit| limit > 0)
-            }
-            _ => None,
-        };
-        limit
-            .map(IntOrNone::Int)
-            .ok_or_else(|| serde::de::Error::custom(format!("expected a whole number from 1 on, or None, got {value}")))
-    }
-}
-
-macro_rules! checked_number {
-    ($(#[doc = $doc:literal])+ $name:ident, $inner:ty, $expected:literal, $valid:expr) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-        pub struct $name($inner);
-
-        impl $name {
-            /// The value, if it is in range.
-            pub fn new(value: $inner) -> Option<Self> {
-                let valid: fn($inner) -> bool = $valid;
-                valid(value).then_some($name(value))
-            }
-
-            /// The value.
-            pub fn get(self) -> $inner {
-                self.0
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let value = <$inner>::deserialize(deserializer)?;
-                $name::new(value).ok_or_else(|| {
-                    serde::de::Error::custom(format!(concat!("expected ", $expected, ", got {}"), value))
-                })
-            }
-        }
-    };
-}
-
-macro_rules! serialize_as_number {
-    ($($name:ident),*) => {
-        $(impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                // As a person writes it: 2, not 2.0.
-                let value = f64::from(self.0);
-                if value.fract() == 0.0 && value <= f64::from(u32::MAX) {
-                    serializer.serialize_u32(value as u32)
-                } else {
-                    serializer.serialize_f64(value)
-                }
-            }
-        })*
-    };
-}
-
-serialize_as_number!(PositiveNumber, PositiveInteger, ShareOrCount);
-
-checked_number! {
-    /// A finite number above 0.
-    PositiveNumber, f64, "a number above 0", |value| value.is_finite() && value > 0.0
-}
-checked_number! {
-    /// A whole number from 1 on.
-    PositiveInteger, u32, "a whole number from 1 on", |value| value > 0
-}
-checked_number! {
-    /// A share of the rows (below 1) or a count of them (a whole number from 1 on).
-    ShareOrCount, f64, "a share above 0 and below 1, or a whole number from 1 on", |value| {
-        value > 0.0 && value < 1.0 || value >= 1.0 && value.fract() == 0.0 && value <= f64::from(u32::MAX)
-    }
-}
-
-impl ShareOrCount {
-    /// The count it means for `rows` rows: a share is rounded up, as scikit-learn does.
-    pub fn of(self, rows: usize) -> usize {
-        if self.0 < 1.0 { (self.0 * rows as f64).ceil() as usize } else { self.0 as usize }
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -399,7 +343,12 @@ mod tests {
     fn an_unknown_or_foreign_name_is_refused_by_name() {
         let parameters: Parameters = serde_saphyr::from_str("{max_dept: 3}").unwrap();
         let error = parameters.check(Estimator::DecisionTree, Task::Regression).unwrap_err();
-        assert!(error.to_string().starts_with("DecisionTree has no parameter max_dept; it has criterion"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("DecisionTree has no parameter max_dept; it has ccp_alpha, class_weight, criterion"),
+            "{error}"
+        );
         let parameters: Parameters = serde_saphyr::from_str("{max_depth: 3}").unwrap();
         assert!(parameters.check(Estimator::LinearRegression, Task::Regression).is_err());
     }
@@ -410,7 +359,7 @@ mod tests {
         let error = parameters.check(Estimator::DecisionTree, Task::Regression).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "criterion gini is not for Regression; write one of squared_error, absolute_error"
+            "criterion gini is not for Regression; write one of squared_error, absolute_error, friedman_mse, poisson"
         );
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
+use crate::estimator::Estimator;
 use crate::gate::Gate;
 use crate::parameters::{Grid, Parameters};
 
@@ -200,28 +201,6 @@ pub struct Builtin {
     /// How test rows are set aside.
     #[serde(default)]
     pub split: Split,
-}
-
-/// The learning algorithm, by scikit-learn's name without `Regressor` or `Classifier`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
-pub enum Estimator {
-    /// One tree, for Regression and Classification.
-    DecisionTree,
-    /// Ordinary least squares, for Regression.
-    LinearRegression,
-    /// Logistic regression with an L2 penalty, for Classification.
-    LogisticRegression,
-}
-
-impl fmt::Display for Estimator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Estimator::DecisionTree => "DecisionTree",
-            Estimator::LinearRegression => "LinearRegression",
-            Estimator::LogisticRegression => "LogisticRegression",
-        })
-    }
 }
 
 /// Grid search with cross-validation.

@@ -8,8 +8,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use crate::check::{Check, MonotonicCheck, RangeCheck};
+use crate::estimator::Estimator;
 use crate::metric::Metric;
-use crate::parameters::{self, IntOrNone, PositiveInteger, PositiveNumber, ShareOrCount};
+use crate::parameters::{
+    self, ClassWeight, EarlyStopping, Fraction, IntOrNone, MaxFeatures, NonNegativeNumber, PositiveInteger,
+    PositiveNumber, Share, ShareOrCount,
+};
 use crate::run::{Builtin, Container, RandomSplit, Split, Task, TimeSplit, Train};
 
 /// One CEL rule; `message` says what to write instead.
@@ -100,14 +104,8 @@ pub fn training_rules() -> Vec<Value> {
             metrics_fit(Task::Classification),
             format!("a gate's metric is not for Classification; write one of {}", Metric::names(Task::Classification)),
         ),
-        rule(
-            "!has(self.task) || !has(self.train.builtin) || self.train.builtin.estimator != 'LinearRegression' || self.task == 'Regression'",
-            "LinearRegression is for task Regression; for Classification write estimator: LogisticRegression",
-        ),
-        rule(
-            "!has(self.task) || !has(self.train.builtin) || self.train.builtin.estimator != 'LogisticRegression' || self.task == 'Classification'",
-            "LogisticRegression is for task Classification; for Regression write estimator: LinearRegression",
-        ),
+        estimators_fit(Task::Regression),
+        estimators_fit(Task::Classification),
         rule(
             "!has(self.positiveClass) || !has(self.task) || self.task == 'Classification'",
             "positiveClass is for task Classification; leave it out",
@@ -120,24 +118,41 @@ pub fn training_rules() -> Vec<Value> {
     ]
 }
 
-pub(crate) fn builtin_rules() -> Value {
-    let absent = |name: &str| format!("!(has(self.parameters.{name}) && has(self.search.grid.{name}))");
-    let distinct: Vec<_> = parameters::NAMES.iter().map(|name| absent(name)).collect();
-    let trees_only = ["criterion", "max_depth", "min_samples_leaf", "min_samples_split"];
-    let no_tree_parameter: Vec<_> = trees_only.iter().map(|name| format!("!has(self.parameters.{name})")).collect();
-    Value::from(vec![
-        rule(
-            format!("!has(self.parameters) || !has(self.search) || ({})", distinct.join(" && ")),
-            "a name stands in parameters and in search.grid; write it in one of the two",
+fn estimators_fit(task: Task) -> Value {
+    let names = Estimator::ALL.iter().filter(|estimator| estimator.tasks().contains(&task)).map(|e| e.name());
+    rule(
+        format!(
+            "!has(self.task) || self.task != '{task}' || !has(self.train.builtin) || self.train.builtin.estimator in {}",
+            cel_list(names)
         ),
+        format!("the estimator is not for {task}; write one of {}", Estimator::names(task)),
+    )
+}
+
+/// Parameters whose value is a word or a number, or a word or a map: CEL cannot see those.
+const UNTYPED: [&str; 3] = ["class_weight", "early_stopping", "max_features"];
+
+pub(crate) fn builtin_rules() -> Value {
+    let typed = || parameters::KNOWN.iter().filter(|(name, _)| !UNTYPED.contains(name));
+    let distinct: Vec<_> =
+        typed().map(|(name, _)| format!("!(has(self.parameters.{name}) && has(self.search.grid.{name}))")).collect();
+    let once = rule(
+        format!("!has(self.parameters) || !has(self.search) || ({})", distinct.join(" && ")),
+        "a name stands in parameters and in search.grid; write it in one of the two",
+    );
+    let of_some = typed().filter(|(_, estimators)| estimators.len() < Estimator::ALL.len());
+    let owned = of_some.map(|(name, estimators)| {
+        let names: Vec<_> = estimators.iter().map(|estimator| estimator.name()).collect();
         rule(
             format!(
-                "self.estimator == 'DecisionTree' || !has(self.parameters) || ({})",
-                no_tree_parameter.join(" && ")
+                "self.estimator in {} || ((!has(self.parameters) || !has(self.parameters.{name})) && \
+                 (!has(self.search) || !has(self.search.grid.{name})))",
+                cel_list(names.iter().copied())
             ),
-            format!("{} are parameters of DecisionTree; leave them out", trees_only.join(", ")),
-        ),
-    ])
+            format!("{name} is a parameter of {}; leave it out", names.join(", ")),
+        )
+    });
+    std::iter::once(once).chain(owned).collect()
 }
 
 pub(crate) fn gate_rules() -> Value {
@@ -266,6 +281,35 @@ schema!(IntOrNone, "IntOrNone", _generator => json_schema!({
 schema!(PositiveNumber, "PositiveNumber", _generator => json_schema!({
     "type": "number",
     "x-kubernetes-validations": [rule("self > 0.0", "write a number above 0")],
+}));
+
+schema!(NonNegativeNumber, "NonNegativeNumber", _generator => json_schema!({"type": "number", "minimum": 0}));
+
+schema!(Fraction, "Fraction", _generator => json_schema!({"type": "number", "minimum": 0, "maximum": 1}));
+
+schema!(Share, "Share", _generator => json_schema!({
+    "type": "number",
+    "maximum": 1,
+    "x-kubernetes-validations": [rule("self > 0.0", "write a share above 0 and at most 1")],
+}));
+
+// Without a type, bounds hold for numbers and patterns for text.
+schema!(MaxFeatures, "MaxFeatures", _generator => json_schema!({
+    "x-kubernetes-preserve-unknown-fields": true,
+    "minimum": 0,
+    "maximum": u32::MAX,
+    "pattern": "^(sqrt|log2|None)$",
+}));
+
+schema!(EarlyStopping, "EarlyStopping", _generator => json_schema!({
+    "x-kubernetes-preserve-unknown-fields": true,
+    "enum": [true, false, "auto"],
+}));
+
+schema!(ClassWeight, "ClassWeight", _generator => json_schema!({
+    "x-kubernetes-preserve-unknown-fields": true,
+    "pattern": "^(balanced|balanced_subsample)$",
+    "maxProperties": 1000,
 }));
 
 schema!(PositiveInteger, "PositiveInteger", _generator => json_schema!({

@@ -93,8 +93,8 @@ fn fit(
     progress: Progress<'_>,
 ) -> Result<(Model, Parameters, Option<SearchReport>), Error> {
     let samples = Samples::new(dataset, builtin.estimator);
-    let learner = learner::learner(builtin.estimator, &samples);
     let fit_error = |error: learner::FitError| Error::Data(dataset.table.error(error.0));
+    let learner = learner::learner(builtin.estimator, &samples).map_err(fit_error)?;
     let searched = match &builtin.search {
         None => None,
         Some(asked) => {
@@ -119,14 +119,10 @@ fn fit(
 
 /// What can be said of the spec once the task is known.
 fn check_spec(run: &Run, builtin: &Builtin, task: Task) -> Result<(), String> {
-    let right = match (builtin.estimator, task) {
-        (Estimator::LinearRegression, Task::Classification) => Some("LogisticRegression or DecisionTree"),
-        (Estimator::LogisticRegression, Task::Regression) => Some("LinearRegression or DecisionTree"),
-        _ => None,
-    };
-    if let Some(right) = right {
-        let inferred = if run.spec.task.is_none() { ", which was inferred from the target," } else { "" };
-        return Err(format!("{} is not for {task}{inferred}; write {right}", builtin.estimator));
+    if !builtin.estimator.tasks().contains(&task) {
+        let inferred = if run.spec.task.is_none() { ", which was inferred from the target" } else { "" };
+        let (estimator, names) = (builtin.estimator, Estimator::names(task));
+        return Err(format!("{estimator} is not for {task}{inferred}; write one of {names}"));
     }
     builtin.parameters.check(builtin.estimator, task).map_err(|error| format!("parameters: {error}"))?;
     if let Some(asked) = &builtin.search {

@@ -137,12 +137,12 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
         (
             |s| s["train"]["builtin"]["estimator"] = json!("LogisticRegression"),
             Exit::Usage,
-            "LogisticRegression is not for Regression, which was inferred from the target,; write LinearRegression or DecisionTree",
+            "LogisticRegression is not for Regression, which was inferred from the target; write one of DecisionTree, RandomForest",
         ),
         (
             |s| s["train"]["builtin"]["parameters"] = json!({"max_dept": 3}),
             Exit::Usage,
-            "parameters: DecisionTree has no parameter max_dept; it has criterion",
+            "parameters: DecisionTree has no parameter max_dept; it has ccp_alpha",
         ),
         (
             |s| s["train"]["builtin"]["search"] = json!({"grid": {"max_depth": [2]}, "metric": "accuracy"}),

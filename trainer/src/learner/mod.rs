@@ -77,12 +77,13 @@ pub(crate) trait Learner: Sync {
 }
 
 /// The learner of an algorithm.
-pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Box<dyn Learner + '_> {
-    match algorithm {
+pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Result<Box<dyn Learner + '_>, FitError> {
+    Ok(match algorithm {
         Algorithm::DecisionTree => Box::new(tree::DecisionTree::new(samples)),
         Algorithm::LinearRegression => Box::new(linear::LinearRegression::new(samples)),
         Algorithm::LogisticRegression => Box::new(logistic::LogisticRegression::new(samples)),
-    }
+        other => return Err(FitError(format!("{other} cannot be trained yet"))),
+    })
 }
 
 impl Samples {
@@ -97,8 +98,18 @@ impl Samples {
             Target::Classes { codes: values.map(|class| class as u32).collect(), count: target.classes.len() }
         };
         let default = match algorithm {
-            Algorithm::DecisionTree => Encoding::Ordinal,
-            Algorithm::LinearRegression | Algorithm::LogisticRegression => Encoding::OneHot,
+            Algorithm::DecisionTree
+            | Algorithm::RandomForest
+            | Algorithm::ExtraTrees
+            | Algorithm::GradientBoosting
+            | Algorithm::HistGradientBoosting
+            | Algorithm::Dummy => Encoding::Ordinal,
+            Algorithm::LinearRegression
+            | Algorithm::Ridge
+            | Algorithm::Lasso
+            | Algorithm::ElasticNet
+            | Algorithm::LogisticRegression
+            | Algorithm::GaussianNB => Encoding::OneHot,
         };
         let encodings = dataset
             .features

@@ -14,7 +14,7 @@ fn what_the_api_server_cannot_check_is_refused_with_what_to_write() {
         ),
         (
             "{task: Regression, train: {builtin: {estimator: DecisionTree, parameters: {criterion: gini}}}}",
-            "criterion gini is not for Regression; write one of squared_error, absolute_error",
+            "criterion gini is not for Regression; write one of squared_error, absolute_error, friedman_mse, poisson",
         ),
         (
             "{train: {builtin: {estimator: DecisionTree, search: {grid: {criterion: [gini, squared_error]}}}}}",
