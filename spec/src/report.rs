@@ -117,6 +117,9 @@ pub struct TrainingNotes {
     /// Wall time of each part of the run, seconds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timings: BTreeMap<String, f64>,
+    /// CPU time of each part of the run, all threads together, seconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cpu_timings: BTreeMap<String, f64>,
 }
 
 /// Rows of a data set by their use.

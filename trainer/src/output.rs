@@ -10,10 +10,11 @@ use slipway_model::{Artefact, Input, Lineage, Manifest, Model, artefact};
 use slipway_spec::contract::file;
 use slipway_spec::{Builtin, Metrics, Run, Split};
 
+use crate::clock::Clock;
 use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::evidence::{Evidence, MAX_DISTRIBUTIONS};
-use crate::train::{Clock, Trained};
+use crate::train::Trained;
 
 /// What was learned, to be written.
 pub(crate) struct Learnt<'a> {
@@ -43,6 +44,7 @@ impl Learnt<'_> {
         Artefact::load(dir, None)?;
         clock.lap("write");
         trained.notes.timings = clock.timings();
+        trained.notes.cpu_timings = clock.cpu_timings();
         write_json(&dir.join(file::TRAINING), &trained.notes)?;
         Ok(trained)
     }

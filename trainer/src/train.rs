@@ -1,14 +1,13 @@
 //! One run: from a file to a fitted model with all that is known of it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
 use slipway_model::{Model, Output, metrics};
 use slipway_spec::{
     Builtin, DataIdentity, Estimator, Metric, Parameters, RowCounts, Run, SearchReport, Task, Train, TrainingNotes,
 };
 
+use crate::clock::Clock;
 use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::learner::{self, Samples, Scorer};
@@ -93,6 +92,7 @@ fn fit(
     progress: Progress<'_>,
 ) -> Result<(Model, Parameters, Option<SearchReport>), Error> {
     let samples = Samples::new(dataset, builtin.estimator);
+    clock.lap("encode");
     let fit_error = |error: learner::FitError| Error::Data(dataset.table.error(error.0));
     let learner = learner::learner(builtin.estimator, &samples).map_err(fit_error)?;
     let searched = match &builtin.search {
@@ -136,37 +136,4 @@ fn check_spec(run: &Run, builtin: &Builtin, task: Task) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Wall time of the parts of a run.
-#[derive(Debug)]
-pub(crate) struct Clock {
-    since: Instant,
-    laps: Vec<(&'static str, f64)>,
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Clock { since: Instant::now(), laps: Vec::new() }
-    }
-}
-
-impl Clock {
-    /// A part ends.
-    pub(crate) fn lap(&mut self, part: &'static str) {
-        let now = Instant::now();
-        self.laps.push((part, now.duration_since(self.since).as_secs_f64()));
-        self.since = now;
-    }
-
-    /// Seconds of the last part.
-    fn last(&self) -> f64 {
-        self.laps.last().map_or(0.0, |(_, seconds)| *seconds)
-    }
-
-    /// Seconds of each part, to the millisecond.
-    pub(crate) fn timings(&self) -> BTreeMap<String, f64> {
-        let rounded = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
-        self.laps.iter().map(|(part, seconds)| ((*part).to_owned(), rounded(*seconds))).collect()
-    }
 }
