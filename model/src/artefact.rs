@@ -4,9 +4,12 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use slipway_spec::contract::{Exit, file};
 
 use crate::digest::Digest;
+use crate::encoder::Encoder;
+use crate::estimator::{Estimator, Trees};
 use crate::manifest::{FORMAT_VERSION, FileEntry, MAX_GOLDEN_ROWS, Manifest};
 use crate::predictor::{Learned, Model};
 
@@ -178,9 +181,38 @@ fn read_model(dir: &Path, manifest: &Manifest) -> Result<Model, ArtefactError> {
         return Err(invalid("the manifest does not list it".to_owned()));
     }
     let bytes = read_bounded(&path, MAX_FILE_BYTES)?;
-    let learned: Learned = serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
-    Model::new(manifest.input.fields().to_vec(), manifest.output.clone(), learned.encoder, learned.estimator)
+    let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
+    let listed = manifest.files.iter().any(|entry| entry.name == file::TREES);
+    let estimator = match stored.estimator {
+        Some(estimator) => estimator,
+        None if listed => read_trees(dir)?,
+        None => return Err(invalid(format!("it has no estimator, and the manifest lists no {}", file::TREES))),
+    };
+    Model::new(manifest.input.fields().to_vec(), manifest.output.clone(), stored.encoder, estimator)
         .map_err(|error| invalid(error.to_string()))
+}
+
+fn read_trees(dir: &Path) -> Result<Estimator, ArtefactError> {
+    let path = dir.join(file::TREES);
+    let bytes = read_bounded(&path, MAX_FILE_BYTES)?;
+    let trees = Trees::from_bytes(&bytes);
+    trees.map(Estimator::Trees).map_err(|error| ArtefactError::Invalid { path, reason: error.to_string() })
+}
+
+/// The content of `model.json`.
+#[derive(Deserialize)]
+struct Stored {
+    encoder: Encoder,
+    /// Absent where it is in `trees.bin`.
+    estimator: Option<Estimator>,
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+struct Storing<'a> {
+    encoder: &'a Encoder,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimator: Option<&'a Estimator>,
 }
 
 fn replay(dir: &Path, manifest: &Manifest, model: &Model) -> Result<(), ArtefactError> {
@@ -214,9 +246,20 @@ pub fn write(dir: &Path, manifest: &mut Manifest, model: &Model, extra: &[&str])
         path: path.to_owned(),
         reason: error.to_string(),
     };
-    let learned = serde_json::to_vec(model.learned()).map_err(|error| invalid(&path, &error))?;
-    write_file(&path, &learned)?;
-    list_files(dir, manifest, &[&[file::MODEL], extra].concat())?;
+    let Learned { encoder, estimator } = model.learned();
+    let (trees, estimator) = match estimator {
+        Estimator::Trees(trees) => (Some(trees), None),
+        other => (None, Some(other)),
+    };
+    let stored = serde_json::to_vec(&Storing { encoder, estimator }).map_err(|error| invalid(&path, &error))?;
+    write_file(&path, &stored)?;
+    let mut names = vec![file::MODEL];
+    if let Some(trees) = trees {
+        write_file(&dir.join(file::TREES), &trees.to_bytes())?;
+        names.push(file::TREES);
+    }
+    names.extend(extra);
+    list_files(dir, manifest, &names)?;
     write_manifest(dir, manifest)
 }
 

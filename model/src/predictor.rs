@@ -1,7 +1,5 @@
 //! A model ready to predict.
 
-use serde::{Deserialize, Serialize};
-
 use crate::encoder::Encoder;
 use crate::estimator::Estimator;
 use crate::schema::{Field, MAX_CATEGORIES, MAX_FIELDS, Output};
@@ -15,8 +13,8 @@ pub struct Model {
     learned: Learned,
 }
 
-/// What was learned: the content of `model.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What was learned.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Learned {
     /// From a row to columns.
     pub encoder: Encoder,

@@ -76,8 +76,10 @@ pub mod file {
     pub const METRICS: &str = "metrics.json";
     /// A [`crate::report::TrainingNotes`]: how training went. Optional.
     pub const TRAINING: &str = "training.json";
-    /// The learned model, in Slipway's own form.
+    /// The learned model, in Slipway's own form; the trees of a model of trees are in [`TREES`].
     pub const MODEL: &str = "model.json";
+    /// The trees of a model of trees, as numbers in a row.
+    pub const TREES: &str = "trees.bin";
     /// Test rows with columns `truth` and `prediction`, for a classifier `probability:<class>`, and, so that checks can be
     /// evaluated and a champion scored on the same rows, the row itself as `input:<column>`.
     pub const TEST: &str = "test.csv";

@@ -287,7 +287,7 @@ fn the_labels_of_test_rows_do_not_change_the_model() {
         fs::write(&data, text.lines().map(relabel).collect::<String>()).unwrap();
         let spec = common::spec("time_to_dispatch", json!({"estimator": "DecisionTree"}));
         common::train_on(dir.path(), &spec, &data).unwrap();
-        fs::read(dir.path().join("output/model.json")).unwrap()
+        fs::read(dir.path().join("output/trees.bin")).unwrap()
     };
     assert!(model("1") == model("99"));
 }

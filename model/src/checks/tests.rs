@@ -1,6 +1,6 @@
 use super::*;
 use crate::encoder::{Encoder, FieldEncoding};
-use crate::estimator::{Estimator, Linear, Link, Tree, TreeNode};
+use crate::estimator::{Combine, Estimator, Linear, Link, TreeNode, TreesBuilder};
 use crate::schema::Range;
 
 fn fields() -> Vec<Field> {
@@ -17,18 +17,15 @@ fn fields() -> Vec<Field> {
 
 /// Hours: 1 up to 10 orders, then 2 for A and B; C never takes longer.
 fn stepped() -> Model {
-    let leaf = |value| TreeNode::Leaf(vec![value]);
-    let tree = Tree::new([
-        TreeNode::Split { column: 0, threshold: 10.0, left: 1 },
-        leaf(1.0),
-        TreeNode::Split { column: 1, threshold: 1.5, left: 3 },
-        leaf(2.0),
-        leaf(1.0),
-    ]);
+    let leaf = |value| TreeNode::Leaf { value };
+    let split = |column, threshold, left| TreeNode::Split { column, threshold, missing_left: false, left };
+    let mut trees = TreesBuilder::new(1);
+    trees.push(&[split(0, 10.0, 1), leaf(0), split(1, 1.5, 3), leaf(1), leaf(0)], &[1.0, 2.0]);
+    let trees = trees.finish(Combine::Mean);
     let range = Some(Range { min: 0.5, max: 2.0 });
     let output = Output::Regression { name: "hours".to_owned(), range };
     let encoder = Encoder::new(vec![FieldEncoding::Identity; 2]);
-    Model::new(fields(), output, encoder, Estimator::Tree(tree)).unwrap()
+    Model::new(fields(), output, encoder, Estimator::Trees(trees)).unwrap()
 }
 
 fn classifier(classes: usize) -> Model {

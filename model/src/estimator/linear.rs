@@ -24,34 +24,46 @@ pub enum Link {
     Softmax,
 }
 
+impl Link {
+    /// How many sums it makes a prediction of `output` numbers from, if it can.
+    pub(super) fn sums(self, output: usize) -> Option<usize> {
+        match self {
+            Link::Identity if output == 1 => Some(1),
+            Link::Logistic if output == 2 => Some(1),
+            Link::Softmax if output > 1 => Some(output),
+            _ => None,
+        }
+    }
+
+    /// Turns the sums, which are the first of `output`, into the prediction, which is all of it.
+    pub(super) fn apply(self, output: &mut [f64]) {
+        match self {
+            Link::Identity => {}
+            Link::Logistic => {
+                let probability = logistic(output[0]);
+                output[0] = 1.0 - probability;
+                output[1] = probability;
+            }
+            Link::Softmax => softmax(output),
+        }
+    }
+}
+
 impl Linear {
     pub(super) fn predict(&self, columns: &[f64], output: &mut [f64]) {
         let sum = |row: usize| {
             let products = self.coefficients[row].iter().zip(columns).map(|(weight, column)| weight * column);
             self.intercepts[row] + products.sum::<f64>()
         };
-        match self.link {
-            Link::Identity => output[0] = sum(0),
-            Link::Logistic => {
-                let probability = logistic(sum(0));
-                output[0] = 1.0 - probability;
-                output[1] = probability;
-            }
-            Link::Softmax => {
-                for (row, value) in output.iter_mut().enumerate() {
-                    *value = sum(row);
-                }
-                softmax(output);
-            }
+        for row in 0..self.intercepts.len() {
+            output[row] = sum(row);
         }
+        self.link.apply(output);
     }
 
     pub(super) fn check(&self, columns: usize, output: usize) -> Result<(), String> {
-        let rows = match self.link {
-            Link::Identity if output == 1 => 1,
-            Link::Logistic if output == 2 => 1,
-            Link::Softmax if output > 1 => output,
-            link => return Err(format!("the link {link:?} cannot give {output} numbers")),
+        let Some(rows) = self.link.sums(output) else {
+            return Err(format!("the link {:?} cannot give {output} numbers", self.link));
         };
         if self.coefficients.len() != rows || self.intercepts.len() != rows {
             let given = self.coefficients.len();

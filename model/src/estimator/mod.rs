@@ -1,19 +1,20 @@
 //! What was learned: from the columns of a row to a number or to probabilities.
 
 mod linear;
-mod tree;
+mod trees;
 
 use serde::{Deserialize, Serialize};
 
 pub use linear::{Linear, Link};
-pub use tree::{Tree, TreeNode};
+pub use trees::{Combine, TreeNode, Trees, TreesBuilder, TreesError};
 
 /// A learned model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
 pub enum Estimator {
-    /// One decision tree.
-    Tree(Tree),
+    /// Decision trees, one or many. They are no part of the JSON: their file is `trees.bin`.
+    #[serde(skip)]
+    Trees(Trees),
     /// A linear model.
     Linear(Linear),
 }
@@ -23,7 +24,7 @@ impl Estimator {
     /// probability a class otherwise, and has that length.
     pub fn predict(&self, columns: &[f64], output: &mut [f64]) {
         match self {
-            Estimator::Tree(tree) => tree.predict(columns, output),
+            Estimator::Trees(trees) => trees.predict(columns, output),
             Estimator::Linear(linear) => linear.predict(columns, output),
         }
     }
@@ -31,7 +32,7 @@ impl Estimator {
     /// Whether the estimator can predict `output` numbers from any `columns` columns; otherwise why not.
     pub(crate) fn check(&self, columns: usize, output: usize) -> Result<(), String> {
         match self {
-            Estimator::Tree(tree) => tree.check(columns, output),
+            Estimator::Trees(trees) => trees.check(columns, output),
             Estimator::Linear(linear) => linear.check(columns, output),
         }
     }

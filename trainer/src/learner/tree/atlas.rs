@@ -7,7 +7,7 @@ use super::criterion::Criterion;
 use super::draw::Order;
 use super::grow::{Grower, Limits, Split};
 use super::presort::Presorted;
-use slipway_model::{Tree, TreeNode};
+use slipway_model::{Combine, TreeNode, Trees, TreesBuilder};
 
 /// The nodes found so far; the first is the root.
 pub(super) struct Atlas<'a> {
@@ -178,21 +178,18 @@ impl<'a> Atlas<'a> {
     }
 
     /// A tree as a model keeps it.
-    pub(super) fn tree(&self, plan: &Plan) -> Tree {
-        let mut nodes = vec![TreeNode::Leaf(Vec::new())];
-        let mut open = vec![(0, 0)];
-        while let Some((place, target)) = open.pop() {
-            nodes[target] = match self.split(plan, place) {
-                None => TreeNode::Leaf(self.value(place).to_vec()),
-                Some(Choice { split, left }) => {
-                    let child = nodes.len();
-                    nodes.extend([TreeNode::Leaf(Vec::new()), TreeNode::Leaf(Vec::new())]);
-                    open.extend([(left + 1, child + 1), (*left, child)]);
-                    TreeNode::Split { column: split.column as u32, threshold: split.threshold, left: child as u32 }
-                }
-            };
-        }
-        Tree::new(nodes)
+    pub(super) fn tree(&self, plan: &Plan) -> Trees {
+        let node = |place: usize| match self.split(plan, place) {
+            None => TreeNode::Leaf { value: place as u32 },
+            Some(Choice { split, left }) => {
+                let (column, left) = (split.column as u32, *left as u32);
+                TreeNode::Split { column, threshold: split.threshold, missing_left: false, left }
+            }
+        };
+        let nodes: Vec<TreeNode> = (0..self.nodes.len()).map(node).collect();
+        let mut trees = TreesBuilder::new(self.width);
+        trees.push(&nodes, &self.values);
+        trees.finish(Combine::Mean)
     }
 }
 

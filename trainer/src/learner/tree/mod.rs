@@ -57,7 +57,7 @@ impl Learner for DecisionTree<'_> {
         let limits = Limits::new(parameters, rows.len());
         let mut atlas = self.atlas(rows, parameters.criterion, limits);
         let plan = atlas.plan(limits, random_state(parameters));
-        let estimator = Estimator::Tree(atlas.tree(&plan));
+        let estimator = Estimator::Trees(atlas.tree(&plan));
         Ok(Fitted { encoder: self.samples.encoder.clone(), estimator, warnings: Vec::new() })
     }
 

@@ -76,9 +76,9 @@ fn check_stump(samples: &Samples, json: serde_json::Value, rows: &[u32]) {
     let predicted = samples.predict(&fitted, rows);
     let width = samples.target.width();
     let (value, impurity) = node(samples, stump.criterion, rows);
-    let Estimator::Tree(found) = &fitted.estimator else { panic!() };
+    let Estimator::Trees(found) = &fitted.estimator else { panic!() };
     let best = best_first_split(samples, stump.criterion, rows, leaf);
-    if found.len() == 1 {
+    if found.nodes() == 1 {
         assert!(predicted.chunks(width).flatten().zip(value.iter().cycle()).all(|(a, b)| (a - b).abs() < 1e-9));
         assert!(impurity < 1e-9 || best.is_none() || rows.len() < 2 * leaf, "there is a split, and none was made");
         return;

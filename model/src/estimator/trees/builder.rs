@@ -1,0 +1,129 @@
+//! Puts trees together.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::{Combine, Node, Trees};
+
+/// One node of a tree, to build it from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TreeNode {
+    /// Rows go to node `left` where `column as f32 <= threshold`, otherwise to node `left + 1`.
+    Split {
+        /// The column.
+        column: u32,
+        /// The threshold. Kept as the largest 32-bit float not above it, which tells 32-bit floats apart just the same.
+        threshold: f64,
+        /// Whether rows whose column is missing (not a number) go left.
+        missing_left: bool,
+        /// Place of the left child in the same list.
+        left: u32,
+    },
+    /// Rows end here.
+    Leaf {
+        /// Place of the leaf's numbers among the tree's values.
+        value: u32,
+    },
+}
+
+/// Collects trees, keeping every different leaf once.
+#[derive(Debug)]
+pub struct TreesBuilder {
+    width: usize,
+    roots: Vec<u32>,
+    nodes: Vec<Node>,
+    values: Vec<f64>,
+    known: HashMap<Vec<u64>, u32, BuildHasherDefault<Mixer>>,
+}
+
+impl TreesBuilder {
+    /// No trees yet; their leaves will have `width` numbers each.
+    pub fn new(width: usize) -> TreesBuilder {
+        TreesBuilder { width, roots: Vec::new(), nodes: Vec::new(), values: Vec::new(), known: HashMap::default() }
+    }
+
+    /// Appends a tree. The root is the first of `nodes`; the others may come in any order, and nodes that no other node leads
+    /// to are dropped. A leaf's numbers are `values[value * width..][..width]`.
+    ///
+    /// What is no tree (children that are not there, leaves without values) makes trees that [`crate::Model::new`] refuses.
+    pub fn push(&mut self, nodes: &[TreeNode], values: &[f64]) {
+        let base = self.nodes.len();
+        let placeholder = Node::leaf(u32::MAX);
+        self.roots.push(base as u32);
+        self.nodes.push(placeholder);
+        let mut open = vec![(0, base)];
+        let mut key = Vec::with_capacity(self.width);
+        while let Some((source, target)) = open.pop() {
+            // More nodes than there are: a node leads back to one above it.
+            if self.nodes.len() - base > nodes.len() {
+                return;
+            }
+            self.nodes[target] = match nodes.get(source) {
+                Some(&TreeNode::Split { column, threshold, missing_left, left }) => {
+                    let child = self.nodes.len();
+                    self.nodes.extend([placeholder; 2]);
+                    open.extend([(left as usize + 1, child + 1), (left as usize, child)]);
+                    Node::split(column, missing_left, largest_not_above(threshold), child as u32)
+                }
+                Some(&TreeNode::Leaf { value }) => {
+                    let start = value as usize * self.width;
+                    let values = values.get(start..start + self.width);
+                    values.map_or(placeholder, |values| Node::leaf(self.leaf(values, &mut key)))
+                }
+                None => placeholder,
+            };
+        }
+    }
+
+    /// The place of a leaf of these numbers.
+    fn leaf(&mut self, values: &[f64], key: &mut Vec<u64>) -> u32 {
+        key.clear();
+        key.extend(values.iter().map(|value| value.to_bits()));
+        if let Some(&place) = self.known.get(key.as_slice()) {
+            return place;
+        }
+        let place = self.known.len() as u32;
+        self.values.extend(values);
+        self.known.insert(key.clone(), place);
+        place
+    }
+
+    /// The trees, with their way to a prediction.
+    pub fn finish(self, combine: Combine) -> Trees {
+        Trees { combine, width: self.width, roots: self.roots, nodes: self.nodes, values: self.values }
+    }
+}
+
+/// The largest 32-bit float that is not above `value`.
+fn largest_not_above(value: f64) -> f32 {
+    let near = value as f32;
+    // Adding 0 makes -0 a 0.
+    0.0 + if f64::from(near) > value { near.next_down() } else { near }
+}
+
+/// Hashes the bits of a few numbers, which nobody chooses to collide: they come from training. Quicker than the default.
+#[derive(Debug, Default)]
+struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        let mixed = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+}
