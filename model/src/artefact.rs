@@ -247,10 +247,8 @@ pub fn write(dir: &Path, manifest: &mut Manifest, model: &Model, extra: &[&str])
         reason: error.to_string(),
     };
     let Learned { encoder, estimator } = model.learned();
-    let (trees, estimator) = match estimator {
-        Estimator::Trees(trees) => (Some(trees), None),
-        other => (None, Some(other)),
-    };
+    let (trees, estimator) =
+        if let Estimator::Trees(trees) = estimator { (Some(trees), None) } else { (None, Some(estimator)) };
     let stored = serde_json::to_vec(&Storing { encoder, estimator }).map_err(|error| invalid(&path, &error))?;
     write_file(&path, &stored)?;
     let mut names = vec![file::MODEL];

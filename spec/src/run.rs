@@ -198,6 +198,10 @@ pub struct Builtin {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schemars", schemars(length(max = 1024), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])))]
     pub features: Vec<Feature>,
+    /// A column that says how much each row counts in training, a number from 0 on; it is no feature. Default: all alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
+    pub sample_weight: Option<String>,
     /// How test rows are set aside.
     #[serde(default)]
     pub split: Split,

@@ -51,12 +51,9 @@ impl Link {
 
 impl Linear {
     pub(super) fn predict(&self, columns: &[f64], output: &mut [f64]) {
-        let sum = |row: usize| {
-            let products = self.coefficients[row].iter().zip(columns).map(|(weight, column)| weight * column);
-            self.intercepts[row] + products.sum::<f64>()
-        };
-        for row in 0..self.intercepts.len() {
-            output[row] = sum(row);
+        for ((sum, row), intercept) in output.iter_mut().zip(&self.coefficients).zip(&self.intercepts) {
+            let products = row.iter().zip(columns).map(|(weight, column)| weight * column);
+            *sum = intercept + products.sum::<f64>();
         }
         self.link.apply(output);
     }

@@ -133,7 +133,9 @@ impl Trees {
                 });
                 if self.roots.len() > 1 {
                     let count = self.roots.len() as f64;
-                    output.iter_mut().for_each(|sum| *sum /= count);
+                    for sum in output {
+                        *sum /= count;
+                    }
                 }
             }
             Combine::Sum { base, link } => {

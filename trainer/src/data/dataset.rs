@@ -10,6 +10,7 @@ use super::fill;
 use super::infer::{self, Inferred, Typed};
 use super::split::{self, Rows};
 use super::target::{self, TargetColumn, no_such_column};
+use super::weights;
 use crate::error::DataError;
 use crate::reader::{Column, Table};
 
@@ -24,6 +25,8 @@ pub(crate) struct Dataset {
     pub(crate) table: Table,
     pub(crate) target: TargetColumn,
     pub(crate) rows: Rows,
+    /// How much each row counts in training; `None` where all count alike.
+    pub(crate) weights: Option<Vec<f64>>,
     /// The fields, in the order of the table.
     pub(crate) features: Vec<FeatureColumn>,
     pub(crate) warnings: Vec<String>,
@@ -55,13 +58,17 @@ impl Dataset {
         check_declared(&table, builtin)?;
         let target = target::read(&table, spec)?;
         let rows = split::split(&table, &target, &builtin.split)?;
+        let weighed_by = builtin.sample_weight.as_deref();
+        let weights = weighed_by.map(|name| weights::read(&table, name, &rows)).transpose()?;
         let mut warnings = Vec::new();
         let missing = target.values.iter().filter(|value| value.is_nan()).count();
         if missing > 0 {
             warnings.push(format!("{missing} rows have no {} and are left out", spec.target));
         }
-        let not_features =
-            |name: &str| name == spec.target || matches!(&builtin.split, Split::Column(column) if column == name);
+        let not_features = |name: &str| {
+            let splits = matches!(&builtin.split, Split::Column(column) if column == name);
+            name == spec.target || splits || weighed_by == Some(name)
+        };
         let candidates: Vec<_> =
             table.columns.iter().enumerate().filter(|(_, column)| !not_features(&column.name)).collect();
         let found: Vec<(Option<FeatureColumn>, Option<String>)> = candidates
@@ -81,7 +88,7 @@ impl Dataset {
         if features.is_empty() {
             return Err(table.error("no column is left to learn from"));
         }
-        Ok(Dataset { table, target, rows, features, warnings })
+        Ok(Dataset { table, target, rows, weights, features, warnings })
     }
 
     /// The schema of a row.

@@ -6,3 +6,4 @@ pub(crate) mod infer;
 mod number;
 pub(crate) mod split;
 pub(crate) mod target;
+mod weights;

@@ -22,6 +22,8 @@ pub(crate) struct Samples {
     /// Of each column, whether a linear model standardises it: all but zeros and ones.
     pub(crate) scaled: Vec<bool>,
     pub(crate) target: Target,
+    /// How much each row counts: finite, from 0 on, not all 0. `None` where all count alike.
+    pub(crate) weights: Option<Vec<f64>>,
 }
 
 /// What is to be predicted of each row.
@@ -76,8 +78,14 @@ pub(crate) trait Learner: Sync {
     }
 }
 
+/// The algorithms that weigh rows by [`Samples::weights`].
+const WEIGHED: &[Algorithm] = &[];
+
 /// The learner of an algorithm.
 pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Result<Box<dyn Learner + '_>, FitError> {
+    if samples.weights.is_some() && !WEIGHED.contains(&algorithm) {
+        return Err(FitError(format!("{algorithm} cannot weigh rows; leave sampleWeight out or choose another estimator")));
+    }
     Ok(match algorithm {
         Algorithm::DecisionTree => Box::new(tree::DecisionTree::new(samples)),
         Algorithm::LinearRegression => Box::new(linear::LinearRegression::new(samples)),
@@ -130,6 +138,7 @@ impl Samples {
                 .collect(),
             encoder: Encoder::new(encodings),
             target,
+            weights: dataset.weights.as_ref().map(|all| rows.iter().map(|&row| all[row as usize]).collect()),
         }
     }
 

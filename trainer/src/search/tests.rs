@@ -8,7 +8,7 @@ fn samples(rows: u32) -> Samples {
     let x = (0..rows).map(|row| f64::from(row % 7)).collect();
     let y = (0..rows).map(|row| f64::from(row % 7 * 2) + f64::from(row % 3) * 0.1).collect();
     let encoder = Encoder::new(vec![FieldEncoding::Identity]);
-    Samples { fields: vec![x], encoder, scaled: vec![true], target: Target::Numbers(y) }
+    Samples { fields: vec![x], encoder, scaled: vec![true], target: Target::Numbers(y), weights: None }
 }
 
 fn run(samples: &Samples, spec: serde_json::Value, metric: Metric) -> Result<SearchReport, FitError> {

@@ -191,8 +191,8 @@ fn layout(count: usize, trees: usize, is_split: impl Fn(usize) -> bool) -> Resul
 fn size_of_short(count: usize) -> usize {
     match count {
         0..=0x100 => 1,
-        0..=0x1_0000 => 2,
-        0..=0x100_0000 => 3,
+        0x101..=0x1_0000 => 2,
+        0x1_0001..=0x100_0000 => 3,
         _ => 4,
     }
 }

@@ -6,7 +6,7 @@ use super::*;
 
 fn samples(fields: Vec<Vec<f64>>, target: Target) -> Samples {
     let encoder = Encoder::new(vec![FieldEncoding::Identity; fields.len()]);
-    Samples { scaled: vec![true; fields.len()], fields, encoder, target }
+    Samples { scaled: vec![true; fields.len()], fields, encoder, target, weights: None }
 }
 
 fn parameters(json: serde_json::Value) -> Parameters {
