@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use slipway_spec::contract::{Exit, file};
-use slipway_spec::{Comparison, DataIdentity, Judgement, Metric, Metrics, Report, Run, TrainingNotes, judge::judge};
+use slipway_spec::{
+    About, Comparison, DataIdentity, Judgement, Metric, Metrics, Pictures, Report, Run, TrainingNotes, Verdict,
+    judge::judge,
+};
 
 use crate::artefact::{self, Artefact, ArtefactError};
 use crate::checks::{self, Evidence};
 use crate::digest::Digest;
-use crate::manifest::{FileEntry, Golden, GoldenRow, Manifest};
+use crate::manifest::{Golden, GoldenRow, Manifest};
 use crate::metrics::{self, Evaluation};
+use crate::pictures::Drawn;
 use crate::predictor::Model;
 use crate::schema::Output;
 use crate::test_rows::{Answers, TestRows};
@@ -74,8 +78,8 @@ impl ExamineError {
 }
 
 /// Loads what the train step wrote into `output`, replaying its golden rows, computes every metric from its test rows by the
-/// model itself where it can, scores the champion on the same rows, evaluates checks, judges, and writes the final manifest
-/// and `report.json`. Doing it again gives the same bytes.
+/// model itself where it can, scores the champion on the same rows, evaluates checks, judges, gathers what there is to draw,
+/// and writes the final manifest and `report.json`. Doing it again gives the same bytes.
 ///
 /// `champion` is the folder of the champion's artefact, `data` what was trained on; without it the manifest's own word counts.
 pub fn examine(
@@ -112,11 +116,15 @@ pub fn examine(
     let judgement = judge(&findings.own.metrics, comparison, &run.spec.gates, checks);
 
     complete(&mut manifest, run, data, &findings.own.metrics, &judgement);
-    if let Some(evidence) = evidence.filter(|_| manifest.golden.rows.is_empty()) {
-        manifest.golden = golden(&model, &evidence);
+    if let Some(evidence) = evidence.as_ref().filter(|_| manifest.golden.rows.is_empty()) {
+        manifest.golden = golden(&model, evidence);
     }
-    let report = findings.report(&manifest, &model, training, &judgement);
-    write(output, manifest, report, judgement)
+    let pictures = pictures(&model, evidence.as_ref(), run, &training);
+    let digest = artefact::write_manifest(output, &manifest).map_err(ExamineError::Artefact)?;
+    let report = findings.report(about(&manifest, digest), &manifest, training, &judgement, pictures);
+    write_report(output, &report)?;
+    let size = manifest.size();
+    Ok(Examined { report, judgement, manifest, digest, size })
 }
 
 /// Whether the artefact is what the run asked for.
@@ -300,11 +308,19 @@ impl Findings {
         }
     }
 
-    fn report(self, manifest: &Manifest, model: &Model, training: TrainingNotes, judgement: &Judgement) -> Report {
+    fn report(
+        self,
+        about: About,
+        manifest: &Manifest,
+        training: TrainingNotes,
+        judgement: &Judgement,
+        pictures: Pictures,
+    ) -> Report {
         Report {
             model_name: manifest.model_name.clone(),
             version: manifest.version.clone(),
-            task: model.output().task(),
+            task: manifest.output.task(),
+            about,
             verdict: judgement.verdict,
             metrics: self.own.metrics,
             undefined: self.own.undefined,
@@ -314,8 +330,70 @@ impl Findings {
             checks: judgement.checks.clone(),
             training: TrainingNotes { warnings: self.warnings, ..training },
             data: manifest.lineage.data.clone(),
+            pictures,
         }
     }
+}
+
+/// The report of a published model as far as its manifest tells it, where the report itself was never stored.
+pub fn report_of(manifest: &Manifest, digest: Digest) -> Report {
+    let note = "The step that published this model was interrupted before it stored its report. What is here is what the \
+                model's manifest tells.";
+    Report {
+        model_name: manifest.model_name.clone(),
+        version: manifest.version.clone(),
+        task: manifest.output.task(),
+        about: about(manifest, digest),
+        verdict: Verdict::Passed,
+        metrics: manifest.metrics.clone(),
+        undefined: BTreeMap::new(),
+        self_reported: Vec::new(),
+        champion_metrics: None,
+        gates: manifest.gates.clone(),
+        checks: manifest.checks.clone(),
+        training: TrainingNotes { warnings: vec![note.to_owned()], ..TrainingNotes::default() },
+        data: manifest.lineage.data.clone(),
+        pictures: Pictures::default(),
+    }
+}
+
+/// What was trained, as the manifest tells it.
+fn about(manifest: &Manifest, digest: Digest) -> About {
+    let (output, lineage) = (&manifest.output, &manifest.lineage);
+    let (positive, threshold) = match output {
+        Output::Classification { positive_class, threshold, .. } => (*positive_class, *threshold),
+        Output::Regression { .. } => (None, None),
+    };
+    About {
+        estimator: manifest.estimator.clone(),
+        target: output.name().to_owned(),
+        classes: output.classes().to_vec(),
+        positive_class: positive.and_then(|class| output.classes().get(class)).cloned(),
+        threshold,
+        features: manifest.input.fields().len(),
+        parameters: lineage.parameters.clone(),
+        digest: Some(digest.to_string()),
+        size_bytes: manifest.size(),
+        rows: lineage.rows,
+        columns: lineage.columns,
+        seed: lineage.seed,
+        trainer: lineage.trainer.clone(),
+        image: lineage.image.clone(),
+        code_revision: lineage.code_revision.clone(),
+    }
+}
+
+/// What there is to draw. What a feature is worth is told in the metric that matters to the run: the first gate's, or the
+/// search's.
+fn pictures(model: &Model, evidence: Option<&TestEvidence>, run: &Run, training: &TrainingNotes) -> Pictures {
+    let Some(TestEvidence { rows, answers, .. }) = evidence else {
+        let notes = vec!["The training step wrote no test.csv, so nothing can be drawn.".to_owned()];
+        return Pictures { notes, ..Pictures::default() };
+    };
+    let gated = run.spec.gates.iter().map(|gate| gate.metric.as_str());
+    let searched = training.search.as_ref().map(|search| search.metric.as_str());
+    let metric = gated.chain(searched).find_map(Metric::parse);
+    Drawn { model, rows, answers }.pictures(metric)
 }
 
 /// Reads `metrics.json`, if there is one: names and numbers, null for a metric that is undefined.
@@ -357,6 +435,7 @@ fn read_json<T: serde::de::DeserializeOwned>(dir: &Path, name: &str, limit: u64)
 
 /// Fills in what only the outside knows.
 fn complete(manifest: &mut Manifest, run: &Run, data: Option<DataIdentity>, metrics: &Metrics, judgement: &Judgement) {
+    manifest.files.retain(|entry| ![file::REPORT, file::PAGE].contains(&entry.name.as_str()));
     manifest.model_name.clone_from(&run.spec.model_name);
     manifest.version.clone_from(&run.uid);
     manifest.metrics.clone_from(metrics);
@@ -375,23 +454,9 @@ fn golden(model: &Model, evidence: &TestEvidence) -> Golden {
     Golden { tolerance: GOLDEN_TOLERANCE, rows: rows.collect() }
 }
 
-fn write(
-    output: &Path,
-    mut manifest: Manifest,
-    report: Report,
-    judgement: Judgement,
-) -> Result<Examined, ExamineError> {
+fn write_report(output: &Path, report: &Report) -> Result<(), ExamineError> {
     let path = output.join(file::REPORT);
-    let bytes = serde_json::to_vec_pretty(&report)
+    let bytes = serde_json::to_vec_pretty(report)
         .map_err(|error| ExamineError::Invalid { path: path.clone(), reason: error.to_string() })?;
-    artefact::write_file(&path, &bytes).map_err(ExamineError::Artefact)?;
-    manifest.files.retain(|entry| entry.name != file::REPORT);
-    manifest.files.push(FileEntry {
-        name: file::REPORT.to_owned(),
-        size: bytes.len() as u64,
-        digest: Digest::of(&bytes),
-    });
-    let digest = artefact::write_manifest(output, &manifest).map_err(ExamineError::Artefact)?;
-    let size = manifest.files.iter().map(|entry| entry.size).sum();
-    Ok(Examined { report, judgement, manifest, digest, size })
+    artefact::write_file(&path, &bytes).map_err(ExamineError::Artefact)
 }

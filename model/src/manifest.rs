@@ -50,6 +50,13 @@ pub struct Manifest {
     pub distributions: Distributions,
 }
 
+impl Manifest {
+    /// Size of all files it lists, bytes.
+    pub fn size(&self) -> u64 {
+        self.files.iter().map(|entry| entry.size).sum()
+    }
+}
+
 /// What a model takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all_fields = "camelCase")]

@@ -54,6 +54,14 @@ impl Answers {
         }
     }
 
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Answers::Numbers { truth, .. } => truth.is_empty(),
+            Answers::Classes { truth, .. } => truth.is_empty(),
+        }
+    }
+
     /// Predictions of a regression; empty for a classifier.
     pub fn numbers(&self) -> &[f64] {
         match self {

@@ -112,7 +112,10 @@ fn metrics_are_recomputed_and_manifest_and_report_say_the_same() {
     assert_eq!((&*manifest.model_name, &*manifest.version), ("line", "u-1"));
     assert_eq!((&manifest.metrics, &manifest.checks), (&report.metrics, &report.checks));
     assert_eq!((&manifest.lineage.data, manifest.lineage.image.as_deref()), (&data(), Some("trainer:1")));
-    assert!(manifest.files.iter().any(|entry| entry.name == "report.json"));
+    let files: Vec<_> = manifest.files.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(files, ["model.json"], "the report tells how long it took: it is no part of the artefact");
+    assert_eq!((&*report.about.estimator, &*report.about.target), ("LinearRegression", "y"));
+    assert_eq!(report.about.digest, Some(examined.digest.to_string()));
     let written: slipway_spec::Report =
         serde_json::from_slice(&fs::read(dir.path().join("report.json")).unwrap()).unwrap();
     assert_eq!(&written, report);

@@ -68,8 +68,10 @@ pub mod path {
 pub mod file {
     /// The artefact's table of contents; its sha256 is the artefact's digest.
     pub const MANIFEST: &str = "manifest.json";
-    /// Everything known about a run, for people and programs.
+    /// Everything known about a run, for programs. It tells how long training took, so it is no part of the artefact.
     pub const REPORT: &str = "report.json";
+    /// The same for people: one page, made from [`REPORT`] alone.
+    pub const PAGE: &str = "report.html";
     /// Which bytes a run trains on; recorded once so that every retry reads the same.
     pub const DATASET: &str = "dataset.json";
     /// Metrics a training image reports itself.

@@ -1,5 +1,5 @@
 //! The words every part of Slipway shares: what to train ([`run`]), how a model is judged ([`gate`], [`check`],
-//! [`judge`]), what is reported ([`report`]), and the fixed names both sides of a process boundary must agree on
+//! [`judge`]), what is reported ([`report`], [`pictures`]), and the fixed names both sides of a process boundary must agree on
 //! ([`contract`]).
 //!
 //! Nothing here does IO. With the `schemars` feature every type describes itself as a JSON schema, including the CEL
@@ -13,6 +13,7 @@ pub mod gate;
 pub mod judge;
 pub mod metric;
 pub mod parameters;
+pub mod pictures;
 pub mod report;
 pub mod run;
 #[cfg(feature = "schemars")]
@@ -29,7 +30,8 @@ pub use parameters::{
     NonNegativeNumber, ParameterError, Parameters, Penalty, PositiveInteger, PositiveNumber, Share, ShareOrCount,
     Splitter,
 };
-pub use report::{DataFile, DataIdentity, Report, RowCounts, SearchPoint, SearchReport, Summary, TrainingNotes};
+pub use pictures::{ImportanceKind, Importances, Pictures};
+pub use report::{About, DataFile, DataIdentity, Report, RowCounts, SearchPoint, SearchReport, Summary, TrainingNotes};
 pub use run::{
     ArtefactRef, Builtin, Container, Data, Encoding, EnvVar, Feature, FeatureType, MissingPolicy, Output, RandomSplit,
     Run, Search, Select, Split, Task, TimeSplit, Train, TrainingSpec,

@@ -9,6 +9,7 @@ use crate::data_report::DataReport;
 use crate::judge::{CheckResult, GateResult, Judgement, Verdict};
 use crate::metric::Metrics;
 use crate::parameters::Parameters;
+use crate::pictures::{Importances, Pictures};
 use crate::run::Task;
 
 /// Which bytes a run trained on.
@@ -74,6 +75,9 @@ pub struct Report {
     pub version: String,
     /// The task, given or inferred.
     pub task: Task,
+    /// What was trained.
+    #[serde(default)]
+    pub about: About,
     /// The verdict.
     pub verdict: Verdict,
     /// Metrics on the test rows.
@@ -96,6 +100,57 @@ pub struct Report {
     pub training: TrainingNotes,
     /// The data.
     pub data: DataIdentity,
+    /// What there is to draw of the test rows.
+    #[serde(default)]
+    pub pictures: Pictures,
+}
+
+/// What was trained.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    /// The learning algorithm, by scikit-learn's name, or what a training image calls it.
+    pub estimator: String,
+    /// What is predicted.
+    pub target: String,
+    /// The classes, in the order of probabilities; empty for a regression.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// The class that precision, recall and the threshold speak of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive_class: Option<String>,
+    /// Probability from which the positive class is predicted. Absent: the more probable class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// Number of features.
+    pub features: usize,
+    /// The parameters trained with, searched ones included.
+    #[serde(default)]
+    pub parameters: Parameters,
+    /// Digest of the artefact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Size of all files of the artefact, bytes.
+    #[serde(default)]
+    pub size_bytes: u64,
+    /// Rows of the data.
+    #[serde(default)]
+    pub rows: u64,
+    /// Columns of the data.
+    #[serde(default)]
+    pub columns: u64,
+    /// Seed of the split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<i64>,
+    /// Version of the trainer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trainer: Option<String>,
+    /// Image that trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Revision of the code or configuration behind the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_revision: Option<String>,
 }
 
 /// How training went, as the train step tells it: `training.json`.
@@ -111,6 +166,9 @@ pub struct TrainingNotes {
     /// What the data look like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_report: Option<DataReport>,
+    /// What the estimator looks at, by its own account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importances: Option<Importances>,
     /// What a person should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -180,7 +238,7 @@ pub struct Summary {
     /// Size of all files of the artefact, bytes.
     #[serde(default)]
     pub size_bytes: i64,
-    /// Where `report.json` lies.
+    /// Where `report.html` lies; `report.json` is beside it.
     pub report: String,
     /// The object trained on.
     pub data_uri: String,
@@ -240,7 +298,7 @@ mod tests {
             uri: format!("s3://bucket/{}/", "x".repeat(200)),
             digest: Some(format!("sha256:{}", "0".repeat(64))),
             size_bytes: 1,
-            report: format!("s3://bucket/{}/report.json", "x".repeat(200)),
+            report: format!("s3://bucket/{}/report.html", "x".repeat(200)),
             data_uri: "s3://bucket/data.csv".to_owned(),
             data_digest: format!("sha256:{}", "1".repeat(64)),
             metrics: (0..30).map(|i| (format!("metric_{i:02}"), 1.0 / f64::from(i + 1))).collect(),

@@ -1,5 +1,5 @@
-//! What became of a run, as storage knows it: `manifest.json` of a published model, or `report.json` of a refused one. The
-//! first that is there counts.
+//! What became of a run, as storage knows it: `manifest.json` of a published model, or `report.json` alone of a refused one.
+//! The first that is there counts; what comes after it tells of it, and is completed by whoever finds it incomplete.
 
 use std::fs;
 use std::io::Write;
@@ -13,7 +13,7 @@ use slipway_spec::{Judgement, Outcome, Report, Run, Summary, Verdict};
 
 use crate::location::Location;
 use crate::step::StepError;
-use crate::store::Store;
+use crate::store::{Content, Put, Store};
 
 /// Largest `report.json`, bytes.
 const MAX_REPORT_BYTES: u64 = 16 << 20;
@@ -33,36 +33,47 @@ pub fn folder(run: &Run) -> Result<Location, StepError> {
     Ok(Location::parse(&run.spec.output.uri)?.join(&name).join(&uid))
 }
 
-/// The outcome that is in storage.
+/// The outcome that is in storage, in short.
 pub async fn find(store: &Store, folder: &Location) -> Result<Option<Summary>, StepError> {
-    let place = folder.join(file::MANIFEST);
-    if let Some(bytes) = store.find(&place, MAX_MANIFEST_BYTES).await? {
-        let (manifest, digest) = artefact::parse_manifest(&place.as_path(), &bytes, None)?;
-        return published(store, folder, &manifest, digest).await.map(Some);
-    }
+    Ok(read(store, folder).await?.map(|(summary, _)| summary))
+}
+
+/// The outcome that is in storage, after an attempt that was interrupted: its report and page are stored where they are
+/// missing.
+pub async fn complete(store: &Store, folder: &Location) -> Result<Option<Summary>, StepError> {
+    let Some((summary, report)) = read(store, folder).await? else { return Ok(None) };
+    store_report(store, folder, &report).await?;
+    store_page(store, folder, &report).await?;
+    Ok(Some(summary))
+}
+
+async fn read(store: &Store, folder: &Location) -> Result<Option<(Summary, Report)>, StepError> {
     let place = folder.join(file::REPORT);
-    let Some(bytes) = store.find(&place, MAX_REPORT_BYTES).await? else { return Ok(None) };
-    Ok(Some(summarise(&parse(&place, &bytes)?, folder, None)))
+    let report = store.find(&place, MAX_REPORT_BYTES).await?;
+    let report = report.map(|bytes| parse(&place, &bytes)).transpose()?;
+    let place = folder.join(file::MANIFEST);
+    let Some(bytes) = store.find(&place, MAX_MANIFEST_BYTES).await? else {
+        return Ok(report.map(|report| (summarise(&report, folder, None), report)));
+    };
+    let (manifest, digest) = artefact::parse_manifest(&place.as_path(), &bytes, None)?;
+    // A report of another model is that of an attempt that came too late.
+    let report = report.filter(|report| report.about.digest == Some(digest.to_string()));
+    let report = report.unwrap_or_else(|| slipway_model::report_of(&manifest, digest));
+    Ok(Some((summarise(&report, folder, Some((&manifest, digest))), report)))
 }
 
-async fn published(
-    store: &Store,
-    folder: &Location,
-    manifest: &Manifest,
-    digest: Digest,
-) -> Result<Summary, StepError> {
-    let entry = report_entry(manifest)
-        .ok_or_else(|| StepError::Data(format!("{}: it lists no {}", folder.join(file::MANIFEST), file::REPORT)))?;
-    let place = folder.join(&entry.hex());
-    let bytes = store.get(&place, MAX_REPORT_BYTES).await?;
-    if Digest::of(&bytes) != entry {
-        return Err(StepError::Data(format!("{place}: the digest is {}, expected {entry}", Digest::of(&bytes))));
-    }
-    Ok(summarise(&parse(&place, &bytes)?, folder, Some((manifest, digest))))
+/// Stores `report.json`. Of a refused run this is the outcome.
+pub async fn store_report(store: &Store, folder: &Location, report: &Report) -> Result<Put, StepError> {
+    let place = folder.join(file::REPORT);
+    let json =
+        serde_json::to_vec_pretty(report).map_err(|error| StepError::Data(format!("{place}: {error}")))?;
+    Ok(store.put_if_absent(&place, Content::Bytes(&json)).await?)
 }
 
-fn report_entry(manifest: &Manifest) -> Option<Digest> {
-    manifest.files.iter().find(|entry| entry.name == file::REPORT).map(|entry| entry.digest)
+/// Stores `report.html`.
+pub async fn store_page(store: &Store, folder: &Location, report: &Report) -> Result<Put, StepError> {
+    let page = slipway_report::page(report);
+    Ok(store.put_if_absent(&folder.join(file::PAGE), Content::Bytes(page.as_bytes())).await?)
 }
 
 fn parse(place: &Location, bytes: &[u8]) -> Result<Report, StepError> {
@@ -73,16 +84,14 @@ fn parse(place: &Location, bytes: &[u8]) -> Result<Report, StepError> {
 pub fn summarise(report: &Report, folder: &Location, artefact: Option<(&Manifest, Digest)>) -> Summary {
     let Report { verdict, gates, checks, .. } = report.clone();
     let judgement = Judgement { verdict, gates, checks };
-    let place = artefact.and_then(|(manifest, _)| report_entry(manifest)).map(|digest| digest.hex());
-    let size: u64 =
-        artefact.map(|(manifest, _)| manifest.files.iter().map(|entry| entry.size).sum()).unwrap_or_default();
+    let size = artefact.map(|(manifest, _)| manifest.size()).unwrap_or_default();
     Summary {
         verdict,
         task: report.task,
         uri: folder.to_string(),
         digest: artefact.map(|(_, digest)| digest.to_string()),
         size_bytes: size.try_into().unwrap_or(i64::MAX),
-        report: folder.join(place.as_deref().unwrap_or(file::REPORT)).to_string(),
+        report: folder.join(file::PAGE).to_string(),
         data_uri: report.data.uri.clone(),
         data_digest: report.data.digest.clone(),
         metrics: report.metrics.clone(),

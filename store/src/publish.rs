@@ -19,15 +19,16 @@ pub async fn publish(
     workspace: &Workspace,
     termination_log: Option<&Path>,
 ) -> Result<(), StepError> {
+    let folder = outcome::folder(run)?;
     let summary = match read_json::<Summary>(&workspace.committed())? {
-        Some(summary) => summary,
-        None => commit(store, run, workspace).await?,
+        Some(committed) => outcome::complete(store, &folder).await?.unwrap_or(committed),
+        None => commit(store, run, &folder, workspace).await?,
     };
     outcome::announce(&summary, run, termination_log);
     outcome::verdict(&summary)
 }
 
-async fn commit(store: &Store, run: &Run, workspace: &Workspace) -> Result<Summary, StepError> {
+async fn commit(store: &Store, run: &Run, folder: &Location, workspace: &Workspace) -> Result<Summary, StepError> {
     let dataset = workspace.dataset();
     let identity: DataIdentity = read_json(&dataset)?
         .ok_or_else(|| StepError::Data(format!("{}: it is missing; run fetch first", dataset.display())))?;
@@ -37,25 +38,21 @@ async fn commit(store: &Store, run: &Run, workspace: &Workspace) -> Result<Summa
     let examined = examine(&output, run, champion.as_deref(), Some(identity))?;
     println!("{}", outcome::describe(&examined.report));
 
-    let folder = outcome::folder(run)?;
-    if let Some(earlier) = outcome::find(store, &folder).await? {
+    if let Some(earlier) = outcome::find(store, folder).await? {
         return Ok(earlier);
     }
     let put = match examined.report.verdict {
-        Verdict::Passed => store_artefact(store, &folder, &output, &examined).await?,
-        Verdict::Refused => store_file(store, &folder.join(file::REPORT), &output, report_entry(&examined)?).await?,
+        Verdict::Passed => store_artefact(store, folder, &output, &examined).await?,
+        Verdict::Refused => outcome::store_report(store, folder, &examined.report).await?,
     };
     if put == Put::Exists {
-        let other = outcome::find(store, &folder).await?;
+        let other = outcome::find(store, folder).await?;
         return other.ok_or_else(|| StepError::Data(format!("{folder}: another attempt's outcome came and went")));
     }
+    outcome::store_report(store, folder, &examined.report).await?;
+    outcome::store_page(store, folder, &examined.report).await?;
     let artefact = (examined.report.verdict == Verdict::Passed).then_some((&examined.manifest, examined.digest));
-    Ok(outcome::summarise(&examined.report, &folder, artefact))
-}
-
-fn report_entry(examined: &Examined) -> Result<&FileEntry, StepError> {
-    let entry = examined.manifest.files.iter().find(|entry| entry.name == file::REPORT);
-    entry.ok_or_else(|| StepError::Data(format!("{}: it lists no {}", file::MANIFEST, file::REPORT)))
+    Ok(outcome::summarise(&examined.report, folder, artefact))
 }
 
 /// Stores the files, each under its digest, then the manifest.

@@ -193,6 +193,7 @@ impl S3 {
             .key(key)
             .if_none_match("*")
             .checksum_sha256(base64(content.digest()))
+            .set_content_type(content_type(key).map(str::to_owned))
             .body(body)
             .customize()
             .config_override(Config::builder().timeout_config(timeouts))
@@ -297,6 +298,15 @@ async fn credentials(
         Ok(Ok(_)) => Ok(provider),
         Ok(Err(error)) => Err(missing(innermost(&error))),
         Err(_) => Err(missing("the identity took too long".to_owned())),
+    }
+}
+
+/// What a browser is told that an object is; of others the store says that they are bytes.
+fn content_type(key: &str) -> Option<&'static str> {
+    match key.rsplit_once('.')?.1 {
+        "html" => Some("text/html; charset=utf-8"),
+        "json" => Some("application/json"),
+        _ => None,
     }
 }
 

@@ -15,12 +15,13 @@ mod folds;
 mod learner;
 mod output;
 pub mod reader;
-mod rng;
 mod search;
 pub mod spec_file;
 pub mod step;
 mod summary;
 mod train;
+
+use slipway_model::rng;
 
 pub use error::{DataError, Error};
 pub use summary::summary;

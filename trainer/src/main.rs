@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use slipway_model::artefact;
 use slipway_spec::Verdict;
-use slipway_spec::contract::{Exit, path};
+use slipway_spec::contract::{Exit, file, path};
 use slipway_trainer::{spec_file, step, summary, train};
 
 /// Trains a model on a CSV file and judges it.
@@ -32,7 +33,7 @@ struct Laptop {
     /// The artefact of the model to compare with.
     #[arg(long, value_name = "DIR")]
     champion: Option<PathBuf>,
-    /// Where the artefact and report.json go.
+    /// Where the artefact, report.json and report.html go.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
     /// How to print the outcome.
@@ -101,6 +102,10 @@ fn on_laptop(laptop: &Laptop) -> Exit {
         Ok(examined) => examined,
         Err(error) => return fail(error.exit(), &error.to_string()),
     };
+    let page = slipway_report::page(&examined.report);
+    if let Err(error) = artefact::write_file(&laptop.output.join(file::PAGE), page.as_bytes()) {
+        return fail(error.exit(), &error.to_string());
+    }
     match laptop.report {
         Style::Text => print!("{}", summary(&trained, &examined, &laptop.output)),
         Style::Json => match serde_json::to_string_pretty(&examined.report) {

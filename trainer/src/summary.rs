@@ -52,9 +52,10 @@ fn describe(text: &mut String, trained: &Trained, examined: &Examined, output: &
     match report.verdict {
         Verdict::Passed => {
             writeln!(text, "\nPassed. The artefact is in {output}, its digest {}.", examined.digest)?;
+            writeln!(text, "Look at {output}/report.html in a browser.")?;
             writeln!(text, "Serve it with: slipway-model-server --model {output}")
         }
-        Verdict::Refused => writeln!(text, "\nRefused. The report is in {output}/report.json."),
+        Verdict::Refused => writeln!(text, "\nRefused. Look at {output}/report.html in a browser."),
     }
 }
 

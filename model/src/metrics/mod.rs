@@ -1,7 +1,7 @@
 //! Every [`Metric`], in `f64`, as scikit-learn 1.9 defines it.
 
 mod classification;
-mod ranking;
+pub(crate) mod ranking;
 mod regression;
 
 use std::collections::BTreeMap;

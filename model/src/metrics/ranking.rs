@@ -2,7 +2,7 @@
 
 /// Area under the ROC curve: the share of (row of the class, other row) pairs in the right order, ties counting half.
 /// Both kinds of row are there.
-pub(super) fn roc_auc(scored: &mut [(f64, bool)]) -> f64 {
+pub(crate) fn roc_auc(scored: &mut [(f64, bool)]) -> f64 {
     let (mut below, mut area) = (0_usize, 0.0);
     let (mut of_class, mut others) = (0_usize, 0_usize);
     descending(scored);
@@ -18,7 +18,7 @@ pub(super) fn roc_auc(scored: &mut [(f64, bool)]) -> f64 {
 }
 
 /// Average precision: precision at each step down the order, weighted by the recall it gains. A row of the class is there.
-pub(super) fn average_precision(scored: &mut [(f64, bool)]) -> f64 {
+pub(crate) fn average_precision(scored: &mut [(f64, bool)]) -> f64 {
     let total = scored.iter().filter(|(_, is_class)| *is_class).count() as f64;
     let (mut seen, mut found) = (0_usize, 0_usize);
     descending(scored);
@@ -30,11 +30,12 @@ pub(super) fn average_precision(scored: &mut [(f64, bool)]) -> f64 {
     }))
 }
 
-fn descending(scored: &mut [(f64, bool)]) {
+/// Sorts by falling score.
+pub(crate) fn descending(scored: &mut [(f64, bool)]) {
     scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
 }
 
 /// Runs of equal scores.
-fn steps(scored: &[(f64, bool)]) -> impl DoubleEndedIterator<Item = &[(f64, bool)]> {
+pub(crate) fn steps(scored: &[(f64, bool)]) -> impl DoubleEndedIterator<Item = &[(f64, bool)]> {
     scored.chunk_by(|a, b| a.0 == b.0)
 }

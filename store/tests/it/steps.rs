@@ -36,6 +36,8 @@ fn a_run_is_fetched_published_reported_and_served() {
         assert_eq!(summary.data_uri, place.uri("data/orders-2024-05-02T06:30:00.csv"));
         assert_eq!(summary.message.as_deref(), Some("mae is 0.2, above 0.1"));
         assert!(summary.size_bytes > 0);
+        assert_eq!(summary.report, place.uri("models/line/uid-1/report.html"));
+        opens_in_a_browser(place, "models/line/uid-1/");
 
         let reported = Attempt::new(place, &run);
         reported.step("report").expect(0, "");
@@ -52,7 +54,7 @@ fn a_run_is_fetched_published_reported_and_served() {
         let artefact = slipway_model::Artefact::load(model.path(), None).unwrap();
         assert_eq!((&*artefact.manifest.model_name, &*artefact.manifest.version), ("line", "uid-1"));
         assert_eq!(artefact.manifest.lineage.data.time.as_deref(), Some("2024-05-02T06:30:00Z"));
-        assert_eq!(names(model.path()), ["manifest.json", "model.json", "report.json"]);
+        assert_eq!(names(model.path()), ["manifest.json", "model.json"]);
     });
 }
 
@@ -69,7 +71,8 @@ fn a_refused_model_is_not_stored_only_its_report() {
         let summary = attempt.summary();
         assert_eq!((summary.verdict, summary.failed, &summary.digest), (Verdict::Refused, 2, &None));
         let stored = place.keys("models/line/uid-1/");
-        assert_eq!(stored, ["models/line/uid-1/dataset.json", "models/line/uid-1/report.json"]);
+        assert_eq!(stored, ["dataset.json", "report.html", "report.json"].map(|name| format!("models/line/uid-1/{name}")));
+        opens_in_a_browser(place, "models/line/uid-1/");
 
         let again = Attempt::new(place, &run);
         again.step("fetch").expect(0, "");
@@ -78,6 +81,31 @@ fn a_refused_model_is_not_stored_only_its_report() {
         assert_eq!(again.summary(), summary);
         again.step("report").expect(0, "");
         assert_eq!(again.summary(), summary);
+    });
+}
+
+#[test]
+fn an_attempt_that_was_interrupted_is_completed_by_the_next() {
+    Place::each(|place| {
+        place.put("data/orders-2024-05-01.csv", DATA);
+        let run = run(place, "uid-1", &json!({}));
+        let attempt = Attempt::new(place, &run);
+        attempt.step("fetch").expect(0, "");
+        train(&attempt.path("output"), 2.1);
+        attempt.step("publish").expect(0, "");
+        let summary = attempt.summary();
+        place.delete("models/line/uid-1/report.html");
+        attempt.step("report").expect(0, "");
+        assert_eq!(attempt.summary(), summary);
+        opens_in_a_browser(place, "models/line/uid-1/");
+
+        place.delete("models/line/uid-1/report.json");
+        place.delete("models/line/uid-1/report.html");
+        let again = Attempt::new(place, &run);
+        again.step("fetch").expect(0, "");
+        again.step("publish").expect(0, "");
+        assert_eq!((again.summary().digest, again.summary().metrics), (summary.digest, summary.metrics));
+        opens_in_a_browser(place, "models/line/uid-1/");
     });
 }
 
@@ -227,6 +255,15 @@ fn the_champion_is_fetched_only_for_a_gate_that_compares_with_it() {
         let absolute = json!({"metric": "mae", "atMost": 1});
         with_champion("uid-3", absolute, wrong).step("fetch").expect(0, "");
     });
+}
+
+/// The report is there for programs and, made from it, for people.
+fn opens_in_a_browser(place: &Place, folder: &str) {
+    let report: slipway_spec::Report = serde_json::from_slice(&place.get(&format!("{folder}report.json"))).unwrap();
+    assert_eq!(place.get(&format!("{folder}report.html")), slipway_report::page(&report).as_bytes());
+    if let Place::S3(gateway) = place {
+        assert_eq!(gateway.content_type(&format!("{folder}report.html")), "text/html; charset=utf-8");
+    }
 }
 
 fn fetch_model(place: &Place, prefix: &str, digest: &str, output: &std::path::Path, more: &[&str]) -> Ended {

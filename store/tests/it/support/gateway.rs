@@ -90,6 +90,11 @@ impl Gateway {
         self.runtime.block_on(get)
     }
 
+    pub fn content_type(&self, key: &str) -> String {
+        let head = self.client.head_object().bucket(BUCKET).key(key).send();
+        self.runtime.block_on(head).unwrap().content_type.unwrap_or_default()
+    }
+
     pub fn delete(&self, key: &str) {
         self.runtime.block_on(self.client.delete_object().bucket(BUCKET).key(key).send()).unwrap();
     }
