@@ -5,7 +5,7 @@ mod bars;
 mod plot;
 
 pub(crate) use axis::Axis;
-pub(crate) use bars::{Bar, bars, gauge};
+pub(crate) use bars::{Bar, bars, gauge, sparkline};
 pub(crate) use plot::{Plot, Shape};
 
 use crate::element::{Element, el};

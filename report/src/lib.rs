@@ -12,7 +12,7 @@ mod style;
 use slipway_spec::{Outcome, Report, Verdict};
 
 use element::{Element, el};
-use parts::{answers, background, features, judgement, metrics, search, summary};
+use parts::{answers, background, data, features, judgement, metrics, search, summary};
 
 /// The content of `report.html`. Equal reports give equal pages.
 pub fn page(report: &Report) -> String {
@@ -33,6 +33,7 @@ pub fn page(report: &Report) -> String {
         answers::section(report),
         features::section(report),
         search::section(report),
+        data::section(report),
         Some(background::section(report)),
     ]
     .into_iter()

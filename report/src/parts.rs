@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 pub(crate) mod background;
 mod classes;
+pub(crate) mod data;
 pub(crate) mod features;
 pub(crate) mod judgement;
 pub(crate) mod metrics;

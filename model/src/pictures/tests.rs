@@ -47,14 +47,14 @@ fn truths(model: &Model, rows: &[Vec<f64>], noise: f64) -> Vec<f64> {
     rows.iter().map(|row| model.predict_raw(row)[0] + noise * (rng.below(2001) as f64 / 1000.0 - 1.0)).collect()
 }
 
-fn answers(model: &Model, rows: &[Vec<f64>], truth: Answers) -> Answers {
+fn answers(model: &Model, rows: &[Vec<f64>], truth: &Answers) -> Answers {
     truth.by(model, rows.iter().map(Vec::as_slice).enumerate())
 }
 
 fn of_regression(count: usize) -> Pictures {
     let (model, rows) = (regression(), rows(count));
     let truth = Answers::Numbers { truth: truths(&model, &rows, 0.2), predicted: Vec::new() };
-    let answers = answers(&model, &rows, truth);
+    let answers = answers(&model, &rows, &truth);
     Drawn { model: &model, rows: &rows, answers: &answers }.pictures(None)
 }
 
@@ -62,7 +62,7 @@ fn of_classifier(count: usize) -> Pictures {
     let (model, rows) = (classifier(), rows(count));
     let truth = rows.iter().enumerate().map(|(place, row)| usize::from(row[1] > 0.0) ^ usize::from(place % 7 == 0));
     let truth = Answers::Classes { truth: truth.collect(), predicted: Vec::new(), probabilities: None };
-    let answers = answers(&model, &rows, truth);
+    let answers = answers(&model, &rows, &truth);
     Drawn { model: &model, rows: &rows, answers: &answers }.pictures(None)
 }
 

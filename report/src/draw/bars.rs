@@ -56,3 +56,16 @@ pub(crate) fn gauge(class: &str, says: &str, value: f64, bound: f64, [start, end
         .child(rect(&format!("bar {class}"), [at(0.0_f64.max(start)), 4.0], [at(value), 12.0]).attr("rx", 2))
         .child(line("bound", [at(bound), 0.0], [at(bound), SIZE.1]))
 }
+
+/// How often values occur, small enough for a table.
+pub(crate) fn sparkline(counts: &[u64], says: &str) -> Element {
+    const SIZE: (f64, f64) = (90.0, 24.0);
+    let most = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
+    // A few bars are no wider than many.
+    let width = SIZE.0 / counts.len().max(8) as f64;
+    let bar = |(place, count): (usize, &u64)| {
+        let x = width * place as f64;
+        rect("bar c6", [x + width * 0.06, SIZE.1], [x + width * 0.94, SIZE.1 * (1.0 - *count as f64 / most)])
+    };
+    svg(SIZE.0, SIZE.1, says, says).class("spark").children(counts.iter().take(100).enumerate().map(bar))
+}
