@@ -44,7 +44,7 @@ fn histogram(counts: &[u64]) -> serde_json::Value {
 }
 
 /// A report with everything in it; `name` stands for every name, `number` for every number.
-fn full(name: &str, number: f64, answers: serde_json::Value) -> Report {
+fn full(name: &str, number: f64, answers: &serde_json::Value) -> Report {
     let point = json!({"parameters": {"max_depth": 3}, "score": number, "foldScores": [number, number]});
     let other = json!({"parameters": {"max_depth": 5}, "score": 0.5, "foldScores": [0.4, 0.6]});
     let importance = json!({"feature": name, "importance": number, "deviation": 0.1});
@@ -125,7 +125,7 @@ fn whatever_stands_in_a_report_the_page_is_well_formed_and_runs_nothing() {
     for number in [0.87, 0.0, -1e300, 1e300, 5e-324] {
         for name in ["a", "", HOSTILE, &"long ".repeat(10_000)] {
             for answers in [regression(number), classification(name, number)] {
-                let page = page(&full(name, number, answers));
+                let page = page(&full(name, number, &answers));
                 well_formed(&page).unwrap_or_else(|why| panic!("{number} {name:.20}: {why}"));
                 for forbidden in ["<script", "onload=\"", "javascript:", "NaN", "inf\"", "src=", "\u{202e}", "\0"] {
                     assert!(!page.contains(forbidden), "{number} {name:.20}: {forbidden}");
@@ -138,7 +138,7 @@ fn whatever_stands_in_a_report_the_page_is_well_formed_and_runs_nothing() {
 
 #[test]
 fn one_report_gives_one_page() {
-    let report = full("a", 0.87, classification("a", 0.87));
+    let report = full("a", 0.87, &classification("a", 0.87));
     assert_eq!(page(&report), page(&report));
     let stored: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
     assert_eq!(page(&report), page(&stored));
@@ -146,7 +146,7 @@ fn one_report_gives_one_page() {
 
 #[test]
 fn the_page_needs_nothing_but_itself() {
-    let page = page(&full("a", 0.87, classification("a", 0.87)));
+    let page = page(&full("a", 0.87, &classification("a", 0.87)));
     for forbidden in ["http://", "https://", "src=", "<link", "@import", "url(", " style=", "<script"] {
         let allowed = page.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         assert!(!allowed.contains(forbidden), "{forbidden}");
@@ -156,7 +156,7 @@ fn the_page_needs_nothing_but_itself() {
 
 #[test]
 fn those_who_cannot_see_it_are_told() {
-    let page = page(&full("a", 0.87, classification("a", 0.87)));
+    let page = page(&full("a", 0.87, &classification("a", 0.87)));
     let drawings = page.matches("<svg").count();
     assert!(drawings > 8);
     assert_eq!(page.matches("role=\"img\"><title>").count() + page.matches("aria-hidden").count(), drawings);
@@ -167,7 +167,7 @@ fn those_who_cannot_see_it_are_told() {
 #[test]
 fn the_largest_report_is_a_page_of_two_megabytes_at_most() {
     let name = "n".repeat(256);
-    let mut value = serde_json::to_value(full(&name, 0.5, classification(&name, 0.5))).unwrap();
+    let mut value = serde_json::to_value(full(&name, 0.5, &classification(&name, 0.5))).unwrap();
     let repeat = |value: &mut serde_json::Value, times: usize| {
         let items = value.as_array_mut().unwrap();
         let first = items[0].clone();
