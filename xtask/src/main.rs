@@ -1,5 +1,6 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
+mod bench;
 mod chart;
 mod cluster;
 mod codegen;
@@ -39,6 +40,8 @@ enum Command {
     Chart(chart::Args),
     /// Run all tests, those on a real cluster included
     Test(test::Args),
+    /// Measure Slipway beside what people use today
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Codegen(args) => codegen::run(&args),
         Command::Chart(args) => chart::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 
 mod go;
 mod packages;
+mod python;
 
 pub use packages::CA_BUNDLE;
 
@@ -92,6 +93,12 @@ pub fn buildah() -> Result<PathBuf> {
     let _lock = workspace::lock(&dir().join("lock"))?;
     packages::ensure()?;
     packages::program("buildah")
+}
+
+/// A Python that has scikit-learn, for benchmarks.
+pub fn scikit_learn() -> Result<PathBuf> {
+    let _lock = workspace::lock(&dir().join("lock"))?;
+    python::scikit_learn()
 }
 
 /// The folder of all that is built here.
