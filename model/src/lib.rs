@@ -24,7 +24,9 @@ pub use artefact::{Artefact, ArtefactError};
 pub use digest::Digest;
 pub use distribution::Distribution;
 pub use encoder::{Encoder, FieldEncoding, Scale};
-pub use estimator::{Combine, Estimator, Linear, Link, TreeNode, Trees, TreesBuilder, TreesError};
+pub use estimator::{
+    Combine, Constant, Estimator, Linear, Link, NaiveBayes, NormalClass, TreeNode, Trees, TreesBuilder, TreesError,
+};
 pub use examine::{ExamineError, Examined, examine, report_of};
 pub use manifest::{Distributions, FileEntry, Golden, GoldenRow, Input, Lineage, Manifest};
 pub use predictor::{Learned, Model, ModelError, Prediction, most_probable};

@@ -1,11 +1,15 @@
 //! What was learned: from the columns of a row to a number or to probabilities.
 
+mod constant;
 mod linear;
+mod naive_bayes;
 mod trees;
 
 use serde::{Deserialize, Serialize};
 
+pub use constant::Constant;
 pub use linear::{Linear, Link};
+pub use naive_bayes::{NaiveBayes, NormalClass};
 pub use trees::{Combine, TreeNode, Trees, TreesBuilder, TreesError};
 
 /// A learned model.
@@ -17,6 +21,10 @@ pub enum Estimator {
     Trees(Trees),
     /// A linear model.
     Linear(Linear),
+    /// Naive Bayes.
+    NaiveBayes(NaiveBayes),
+    /// The same answer to every row.
+    Constant(Constant),
 }
 
 impl Estimator {
@@ -26,6 +34,8 @@ impl Estimator {
         match self {
             Estimator::Trees(trees) => trees.predict(columns, output),
             Estimator::Linear(linear) => linear.predict(columns, output),
+            Estimator::NaiveBayes(bayes) => bayes.predict(columns, output),
+            Estimator::Constant(constant) => constant.predict(output),
         }
     }
 
@@ -34,6 +44,8 @@ impl Estimator {
         match self {
             Estimator::Trees(trees) => trees.check(columns, output),
             Estimator::Linear(linear) => linear.check(columns, output),
+            Estimator::NaiveBayes(bayes) => bayes.check(columns, output),
+            Estimator::Constant(constant) => constant.check(output),
         }
     }
 }

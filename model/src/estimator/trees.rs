@@ -194,9 +194,13 @@ impl Trees {
 
     fn check_shape(&self, output: usize) -> Result<(), String> {
         let (trees, nodes, width) = (self.roots.len(), self.nodes.len(), self.width);
-        let sound = trees > 0 && nodes >= trees && nodes <= MAX_NODES && self.roots.iter().all(|&r| (r as usize) < nodes);
+        let sound =
+            trees > 0 && nodes >= trees && nodes <= MAX_NODES && self.roots.iter().all(|&r| (r as usize) < nodes);
         if !sound || width == 0 || !self.values.len().is_multiple_of(width) {
-            return Err(format!("{trees} trees of {nodes} nodes, with {} numbers in leaves of {width}", self.values.len()));
+            return Err(format!(
+                "{trees} trees of {nodes} nodes, with {} numbers in leaves of {width}",
+                self.values.len()
+            ));
         }
         match &self.combine {
             Combine::Mean if width == output => Ok(()),

@@ -1,9 +1,14 @@
 //! Learning algorithms behind one interface: [`Learner`].
 
+mod coordinate_descent;
 mod design;
+pub(crate) mod dummy;
+mod linalg;
 mod linear;
 mod logistic;
+mod naive_bayes;
 mod tree;
+mod weighing;
 
 use rayon::prelude::*;
 use slipway_model::metrics::{self, Scored};
@@ -22,6 +27,10 @@ pub(crate) struct Samples {
     /// Of each column, whether a linear model standardises it: all but zeros and ones.
     pub(crate) scaled: Vec<bool>,
     pub(crate) target: Target,
+    /// The fields' names.
+    pub(crate) field_names: Vec<String>,
+    /// The classes' names; empty for a regression.
+    pub(crate) classes: Vec<String>,
     /// How much each row counts: finite, from 0 on, not all 0. `None` where all count alike.
     pub(crate) weights: Option<Vec<f64>>,
 }
@@ -79,17 +88,31 @@ pub(crate) trait Learner: Sync {
 }
 
 /// The algorithms that weigh rows by [`Samples::weights`].
-const WEIGHED: &[Algorithm] = &[];
+const WEIGHED: &[Algorithm] = &[
+    Algorithm::LinearRegression,
+    Algorithm::Ridge,
+    Algorithm::Lasso,
+    Algorithm::ElasticNet,
+    Algorithm::LogisticRegression,
+    Algorithm::GaussianNB,
+    Algorithm::Dummy,
+];
 
 /// The learner of an algorithm.
 pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Result<Box<dyn Learner + '_>, FitError> {
     if samples.weights.is_some() && !WEIGHED.contains(&algorithm) {
-        return Err(FitError(format!("{algorithm} cannot weigh rows; leave sampleWeight out or choose another estimator")));
+        return Err(FitError(format!(
+            "{algorithm} cannot weigh rows; leave sampleWeight out or choose another estimator"
+        )));
     }
     Ok(match algorithm {
         Algorithm::DecisionTree => Box::new(tree::DecisionTree::new(samples)),
-        Algorithm::LinearRegression => Box::new(linear::LinearRegression::new(samples)),
+        Algorithm::LinearRegression | Algorithm::Ridge | Algorithm::Lasso | Algorithm::ElasticNet => {
+            Box::new(linear::LinearModel::new(samples, algorithm))
+        }
         Algorithm::LogisticRegression => Box::new(logistic::LogisticRegression::new(samples)),
+        Algorithm::GaussianNB => Box::new(naive_bayes::GaussianNB::new(samples)),
+        Algorithm::Dummy => Box::new(dummy::Dummy::new(samples)),
         other => return Err(FitError(format!("{other} cannot be trained yet"))),
     })
 }
@@ -139,7 +162,33 @@ impl Samples {
             encoder: Encoder::new(encodings),
             target,
             weights: dataset.weights.as_ref().map(|all| rows.iter().map(|&row| all[row as usize]).collect()),
+            field_names: dataset.features.iter().map(|feature| feature.field.name.clone()).collect(),
+            classes: dataset.target.classes.clone(),
         }
+    }
+
+    /// What people call a column.
+    pub(crate) fn column_name(&self, column: usize) -> &str {
+        let mut end = 0;
+        let ends = self.encoder.fields().iter().map(|field| {
+            end += field.width();
+            end
+        });
+        ends.zip(&self.field_names).find(|(end, _)| column < *end).map_or("", |(_, name)| name)
+    }
+
+    /// Refuses a row with a column that is missing or infinite.
+    pub(crate) fn check_finite(&self, row: u32, columns: &[f64]) -> Result<(), FitError> {
+        let Some(column) = columns.iter().position(|value| !value.is_finite()) else { return Ok(()) };
+        let (name, row) = (self.column_name(column), row + 1);
+        Err(FitError(if columns[column].is_nan() {
+            format!(
+                "training row {row} has no value of {name}, and this estimator needs all values; say what becomes of missing \
+                 ones with `missing` in features, or use trees"
+            )
+        } else {
+            format!("the value of {name} in training row {row} is infinite; correct it, or leave the column out")
+        }))
     }
 
     /// Number of rows.
@@ -205,3 +254,6 @@ impl Scorer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,15 @@ use super::*;
 
 fn samples(fields: Vec<Vec<f64>>, target: Target) -> Samples {
     let encoder = Encoder::new(vec![FieldEncoding::Identity; fields.len()]);
-    Samples { scaled: vec![true; fields.len()], fields, encoder, target, weights: None }
+    Samples {
+        scaled: vec![true; fields.len()],
+        fields,
+        encoder,
+        target,
+        field_names: Vec::new(),
+        classes: Vec::new(),
+        weights: None,
+    }
 }
 
 fn parameters(json: serde_json::Value) -> Parameters {
