@@ -20,8 +20,6 @@ use crate::{images, sh, workspace};
 
 /// The Kubernetes that `tests/cluster/go.mod` builds.
 pub const KUBERNETES_VERSION: &str = "v1.36.3";
-const HELM: &str = "helm.sh/helm/v4/cmd/helm@v4.3.1";
-const VERSITYGW: &str = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
 
 /// The name of the image that holds a pod's namespaces open.
 pub const PAUSE_IMAGE: &str = "slipway/pause:1";
@@ -64,7 +62,7 @@ impl Tools {
             node: bin("slipway-node"),
             kubectl,
             helm: helm()?,
-            versitygw: installed("versitygw", VERSITYGW, "building the S3 server (a minute, once)")?,
+            versitygw: versitygw()?,
             pause_archive: pause_archive()?,
             buildah: packages::program("buildah")?,
             containerd: packages::program("containerd")?,
@@ -86,6 +84,12 @@ pub fn clients() -> Result<(PathBuf, PathBuf)> {
 pub fn chart_installer() -> Result<PathBuf> {
     let _lock = workspace::lock(&dir().join("lock"))?;
     helm()
+}
+
+/// The S3 server.
+pub fn s3_server() -> Result<PathBuf> {
+    let _lock = workspace::lock(&dir().join("lock"))?;
+    versitygw()
 }
 
 /// The image builder, installed if it is missing.
@@ -111,26 +115,10 @@ fn bin(name: &str) -> PathBuf {
 }
 
 fn kubectl() -> Result<PathBuf> {
-    let sources = workspace::root().join("tests/cluster");
-    let fingerprint = fingerprint(&sources)?;
-    once("slipway-node", &fingerprint, |node| {
-        step("building Kubernetes from source (about 5 minutes, once)", || {
-            let version = "k8s.io/component-base/version";
-            let flags = format!(
-                "-s -w -X {version}.gitVersion={KUBERNETES_VERSION} -X {version}.gitMajor=1 -X {version}.gitMinor=36"
-            );
-            sh::output(
-                go::command()?
-                    .current_dir(&sources)
-                    .args(["build", "-trimpath", "-ldflags"])
-                    .arg(flags)
-                    .arg("-o")
-                    .arg(node)
-                    .arg("."),
-            )
-        })
-        .context("building tests/cluster")
-    })?;
+    let version = "k8s.io/component-base/version";
+    let flags =
+        format!("-s -w -X {version}.gitVersion={KUBERNETES_VERSION} -X {version}.gitMajor=1 -X {version}.gitMinor=36");
+    built("slipway-node", ".", &flags, "building Kubernetes from source (about 5 minutes, once)")?;
     let kubectl = bin("kubectl");
     if !kubectl.exists() {
         symlink("slipway-node", &kubectl)?;
@@ -139,19 +127,25 @@ fn kubectl() -> Result<PathBuf> {
 }
 
 fn helm() -> Result<PathBuf> {
-    installed("helm", HELM, "building helm (2 minutes, once)")
+    built("helm", "helm.sh/helm/v4/cmd/helm", "-s -w", "building helm (a minute, once)")
 }
 
-fn installed(name: &str, package: &str, what: &str) -> Result<PathBuf> {
-    once(name, package, |program| {
+fn versitygw() -> Result<PathBuf> {
+    let package = "github.com/versity/versitygw/cmd/versitygw";
+    built("versitygw", package, "-s -w", "building the S3 server (a minute, once)")
+}
+
+/// Builds a Go program of the one module that names all versions, so that what the programs share is compiled once.
+fn built(name: &str, package: &str, flags: &str, what: &str) -> Result<PathBuf> {
+    let sources = workspace::root().join("tests/cluster");
+    once(name, &fingerprint(&sources)?, |program| {
         step(what, || {
-            sh::output(go::command()?.env("GOBIN", program.parent().unwrap_or(program)).args([
-                "install",
-                "-trimpath",
-                "-ldflags=-s -w",
-                package,
-            ]))
+            let mut build = go::command()?;
+            build.current_dir(&sources).args(["build", "-trimpath", "-ldflags", flags, "-o"]);
+            sh::output(build.arg(program).arg(package))
         })
+        .with_context(|| format!("building {package} in tests/cluster"))
+        .map(drop)
     })
 }
 
