@@ -52,8 +52,10 @@ pub fn run(args: &Args) -> Result<()> {
         return laptop::play(&mut timeline);
     }
     timeline.chapter("Setting up");
+    let compiled = images::compile_ahead(&NAMES, Profile::Release)?;
     let target = args.target.target(CLUSTER)?;
     timeline.tell(&format!("a Kubernetes cluster is up: {}", target.name()));
+    compiled();
     let images = Images::deliver(&target, &NAMES, Profile::Release)?;
     timeline.tell("the images of operator, trainer, store and model server are built and on the cluster");
     install::chart(&target, &images)?;

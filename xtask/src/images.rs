@@ -5,6 +5,7 @@ pub mod cli;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -77,8 +78,24 @@ pub fn build(builder: &Builder, names: &[&str], profile: Profile) -> Result<Vec<
         .collect()
 }
 
+/// Begins to compile in silence, while other things are built: alone, neither fills two cores to its end. What goes wrong
+/// is said by [`build`], which must follow. Returns what waits for the end.
+pub fn compile_ahead(names: &[&str], profile: Profile) -> Result<impl FnOnce() + use<>> {
+    let mut build = compilation(names, profile)?;
+    let compiling = thread::spawn(move || sh::succeeds(&mut build));
+    Ok(move || {
+        let wait = || compiling.join().unwrap_or(false);
+        step("compiling Slipway (about 10 minutes, once)", wait);
+    })
+}
+
 /// Compiles static programs and returns the folder they are in.
 pub fn compile(names: &[&str], profile: Profile) -> Result<PathBuf> {
+    sh::in_front(&mut compilation(names, profile)?)?;
+    programs(profile)
+}
+
+fn compilation(names: &[&str], profile: Profile) -> Result<Command> {
     let mut build = cargo("build", profile)?;
     match profile {
         // Each with no more than it needs itself.
@@ -91,8 +108,7 @@ pub fn compile(names: &[&str], profile: Profile) -> Result<PathBuf> {
         }
     }
     build.args(names.iter().flat_map(|name| ["--bin".to_owned(), format!("slipway-{name}")]));
-    sh::in_front(&mut build)?;
-    programs(profile)
+    Ok(build)
 }
 
 /// The folder of compiled programs.
