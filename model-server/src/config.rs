@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use slipway_model::Digest;
-use slipway_spec::contract::Exit;
+use slipway_spec::contract::{Exit, reason_last};
 
 const MIB: usize = 1 << 20;
 
@@ -126,25 +126,18 @@ impl Default for Limits {
 
 /// Why there is no configuration: help was asked for, or the usage is wrong.
 #[derive(Debug)]
-pub struct Stop(clap::Error);
+pub struct Stop(pub(crate) clap::Error);
 
 impl Stop {
-    /// Prints what there is to say, and how the program ends.
+    /// Prints what there is to say, the reason last, and how the program ends.
     pub fn report(&self) -> ExitCode {
-        // Nothing can be done where even printing fails.
-        let _ = self.0.print();
-        if !self.0.use_stderr() {
-            return ExitCode::SUCCESS;
+        if self.0.use_stderr() {
+            eprintln!("{}", reason_last(&self.0.to_string()));
+            return ExitCode::from(Exit::Usage.code());
         }
-        eprintln!("slipway-model-server: {}", self.reason());
-        ExitCode::from(Exit::Usage.code())
-    }
-
-    /// The reason in one line.
-    fn reason(&self) -> String {
-        let text = self.0.to_string();
-        let reason = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-        reason.split_whitespace().collect::<Vec<_>>().join(" ")
+        // Where help cannot be printed, nothing can.
+        let _ = self.0.print();
+        ExitCode::SUCCESS
     }
 }
 
@@ -178,7 +171,8 @@ mod tests {
             (&["--model", "m", "--modle"], "unexpected argument '--modle'"),
         ] {
             let stop = parse(arguments).unwrap_err();
-            assert!(stop.reason().contains(reason), "{}", stop.reason());
+            let message = reason_last(&stop.0.to_string());
+            assert!(message.lines().last().unwrap().contains(reason), "{message}");
         }
     }
 }

@@ -16,6 +16,8 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::config::Stop;
+
 /// Largest answer that is read, bytes.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// Pause before a server that is not there yet is asked again.
@@ -82,11 +84,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let name = OsString::from("probe");
     let arguments = match Arguments::try_parse_from([name].into_iter().chain(arguments)) {
         Ok(arguments) => arguments,
-        Err(stop) => {
-            // Nothing can be done where even printing fails.
-            let _ = stop.print();
-            return if stop.use_stderr() { Exit::Usage.code().into() } else { ExitCode::SUCCESS };
-        }
+        Err(stop) => return Stop(stop).report(),
     };
     let answer = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Parser;
 use slipway_operator::config::{Config, LogFormat};
 use slipway_operator::run::run;
-use slipway_spec::contract::Exit;
+use slipway_spec::contract::{Exit, reason_last};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
@@ -14,10 +14,14 @@ use tracing_subscriber::EnvFilter;
 fn main() -> ExitCode {
     let config = match Config::try_parse() {
         Ok(config) => config,
-        Err(error) => {
-            // Help and version are no errors; nothing can be done where they cannot be printed.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.code().into() } else { ExitCode::SUCCESS };
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", reason_last(&error.to_string()));
+            return Exit::Usage.code().into();
+        }
+        Err(help) => {
+            // Where help cannot be printed, nothing can.
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     set_up_log(config.log_format);

@@ -30,6 +30,14 @@ impl Exit {
     }
 }
 
+/// A message about wrong flags with its first paragraph, the reason, moved to the end as one line: the last line of every
+/// program says why it ended.
+pub fn reason_last(message: &str) -> String {
+    let (reason, rest) = message.trim().split_once("\n\n").unwrap_or((message, ""));
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    if rest.is_empty() { reason } else { format!("{}\n\n{reason}", rest.trim()) }
+}
+
 /// Environment variables.
 pub mod env {
     /// The [`crate::Run`] as JSON, at most [`super::MAX_RUN_BYTES`].
@@ -95,3 +103,19 @@ pub mod file {
 pub const MAX_RUN_BYTES: usize = 64 * 1024;
 /// Largest termination message a step writes, bytes: the kubelet shares 12 KiB among all containers of a pod.
 pub const MAX_MESSAGE_BYTES: usize = 1_200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_flags_end_with_the_reason() {
+        let message =
+            "error: the following were not provided:\n  --model <DIR>\n\nUsage: serve --model <DIR>\n\nTry --help.\n";
+        assert_eq!(
+            reason_last(message),
+            "Usage: serve --model <DIR>\n\nTry --help.\n\nerror: the following were not provided: --model <DIR>"
+        );
+        assert_eq!(reason_last("error: no\n"), "error: no");
+    }
+}

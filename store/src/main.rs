@@ -3,15 +3,20 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use slipway_spec::contract::Exit;
+use slipway_spec::contract::{Exit, reason_last};
 use slipway_store::cli::{Cli, run};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.code().into() } else { ExitCode::SUCCESS };
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", reason_last(&error.to_string()));
+            return Exit::Usage.code().into();
+        }
+        Err(help) => {
+            // Where help cannot be printed, nothing can.
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use slipway_model::artefact;
 use slipway_spec::Verdict;
-use slipway_spec::contract::{Exit, file, path};
+use slipway_spec::contract::{Exit, file, path, reason_last};
 use slipway_trainer::{spec_file, step, summary, train};
 
 /// Trains a model on a CSV file and judges it.
@@ -76,11 +76,11 @@ fn main() -> ExitCode {
         }
         Ok(Cli { laptop: Some(laptop), .. }) => on_laptop(&laptop),
         Ok(_) => fail(Exit::Usage, "write --run, --data and --output; --help tells more"),
-        Err(error) => {
-            let usage = error.use_stderr();
+        Err(error) if error.use_stderr() => fail(Exit::Usage, &reason_last(&error.to_string())),
+        Err(help) => {
             // Where help cannot be printed, nothing can.
-            let _ = error.print();
-            if usage { Exit::Usage } else { Exit::Done }
+            let _ = help.print();
+            Exit::Done
         }
     };
     ExitCode::from(exit.code())
