@@ -16,6 +16,8 @@ pub const VARIABLE: &str = "SLIPWAY_E2E";
 pub struct Environment {
     /// Of the cluster's administrator.
     pub kubeconfig: PathBuf,
+    /// What service accounts have written, one audit event a line; only of a cluster of our own.
+    pub audit_log: Option<PathBuf>,
     /// Where pods reach this machine.
     pub host_ip: String,
     /// The cluster's S3 server.

@@ -47,6 +47,8 @@ pub struct Cluster {
     pub host_ip: String,
     /// The S3 server.
     pub s3: S3,
+    /// What service accounts outside of Kubernetes itself have written, one audit event a line.
+    pub audit_log: PathBuf,
     /// The programs it is made of and worked with.
     pub tools: Tools,
 }
@@ -194,6 +196,7 @@ impl Cluster {
                 secret_key: record.secret_key,
                 data_dir: folder.join("data/s3"),
             },
+            audit_log: config::audit_log(&folder),
             node_ip,
             tools,
         }

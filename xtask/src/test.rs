@@ -1,16 +1,18 @@
 //! `cargo xtask test`: everything that must hold, from formatting to faults on a real cluster.
 
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::images::{self, Profile, TEST_NAMES};
 use crate::install::{self, Images};
 use crate::progress::elapsed;
-use crate::target::Target;
+use crate::target::{self, Target};
 use crate::{chart, codegen, sh, tools, workspace};
 
 /// The cluster of the tests, apart from the one people try things on.
@@ -30,6 +32,11 @@ pub struct Args {
     /// Only the end-to-end tests whose names contain this; nothing else is checked
     #[arg(long, value_name = "NAME", conflicts_with = "no_cluster")]
     only: Option<String>,
+    #[command(flatten)]
+    target: target::Args,
+    /// With --context: the address at which that cluster's pods reach this machine, where the tests run S3 servers
+    #[arg(long, value_name = "IP", requires = "context")]
+    host_ip: Option<IpAddr>,
 }
 
 /// Runs all tests; stops at the first part that fails.
@@ -38,8 +45,12 @@ pub fn run(args: &Args) -> Result<()> {
     if args.only.is_none() {
         checks(&mut parts, args.no_cluster)?;
     }
-    if !args.no_cluster {
-        let result = on_a_cluster(&mut parts, args.only.as_deref());
+    if args.no_cluster {
+        // That is all.
+    } else if args.target.names_one() {
+        on_their_cluster(&mut parts, args)?;
+    } else {
+        let result = on_our_cluster(&mut parts, args.only.as_deref());
         if !args.keep {
             parts.part("the cluster goes", || Cluster::down(CLUSTER))?;
         }
@@ -69,12 +80,56 @@ fn checks(parts: &mut Parts, no_cluster: bool) -> Result<()> {
     })
 }
 
-fn on_a_cluster(parts: &mut Parts, only: Option<&str>) -> Result<()> {
+fn on_our_cluster(parts: &mut Parts, only: Option<&str>) -> Result<()> {
     let cluster = parts.part("a cluster", || Cluster::up(CLUSTER))?;
-    let target = Target::Local(Box::new(cluster.clone()));
-    let images = parts.part("images", || Images::deliver(&target, &TEST_NAMES, Profile::Ci))?;
-    parts.part("installation", || install::chart(&target, &images))?;
-    let environment = write_environment(&cluster, &images)?;
+    let place = json!({
+        "kubeconfig": cluster.kubeconfig,
+        "auditLog": cluster.audit_log,
+        "hostIp": cluster.host_ip,
+        "s3": s3_access(&cluster.s3.endpoint, &cluster.s3.access_key, &cluster.s3.secret_key),
+        "tools": cluster.tools,
+    });
+    end_to_end(parts, &Target::Local(Box::new(cluster)), place, only)
+}
+
+/// On a cluster that exists already, with an S3 server of ours on this machine.
+fn on_their_cluster(parts: &mut Parts, args: &Args) -> Result<()> {
+    let host_ip =
+        args.host_ip.context("--context needs --host-ip: the address at which its pods reach this machine")?;
+    let target = args.target.target(CLUSTER)?;
+    let folder = workspace::target().join("cluster").join("theirs");
+    std::fs::create_dir_all(&folder)?;
+    let kubeconfig = folder.join("kubeconfig");
+    let view = ["config", "view", "--minify", "--flatten", "--output", "json"];
+    write(&kubeconfig, &sh::output(target.kubectl_command().args(view))?)?;
+    let (kubectl, helm) = tools::clients()?;
+    let versitygw = parts.part("tools", tools::s3_server)?;
+    let s3 = S3Server::start(&versitygw, host_ip, &folder)?;
+    let place = json!({
+        "kubeconfig": kubeconfig,
+        "hostIp": host_ip,
+        "s3": s3.access,
+        "tools": {"kubectl": kubectl, "helm": helm, "versitygw": versitygw},
+    });
+    end_to_end(parts, &target, place, args.only.as_deref())
+}
+
+/// The end-to-end tests; `place` tells them where everything is but what is made here.
+fn end_to_end(parts: &mut Parts, target: &Target, mut place: Value, only: Option<&str>) -> Result<()> {
+    let images = parts.part("images", || Images::deliver(target, &TEST_NAMES, Profile::Ci))?;
+    parts.part("installation", || install::chart(target, &images))?;
+    let image = |name| images.get(name).map(images::Image::reference);
+    place["images"] = json!({
+        "operator": image("operator")?,
+        "trainer": image("trainer")?,
+        "store": image("store")?,
+        "modelServer": image("model-server")?,
+        "fixture": image("fixture")?,
+    });
+    place["operatorNamespace"] = install::NAMESPACE.into();
+    place["root"] = json!(workspace::root());
+    let environment = workspace::target().join("cluster").join(format!("{CLUSTER}-e2e.json"));
+    write(&environment, &place.to_string())?;
     parts.part("end-to-end tests", || {
         let mut tests = images::cargo("test", Profile::Ci)?;
         tests.env("SLIPWAY_E2E", environment).args(["--workspace", "--test", "e2e", "--", "--test-threads", THREADS]);
@@ -82,31 +137,43 @@ fn on_a_cluster(parts: &mut Parts, only: Option<&str>) -> Result<()> {
     })
 }
 
-/// Tells the end-to-end tests where everything is.
-fn write_environment(cluster: &Cluster, images: &Images) -> Result<PathBuf> {
-    let image = |name| images.get(name).map(images::Image::reference);
-    let environment = json!({
-        "kubeconfig": cluster.kubeconfig,
-        "hostIp": cluster.host_ip,
-        "s3": {
-            "endpoint": cluster.s3.endpoint,
-            "accessKey": cluster.s3.access_key,
-            "secretKey": cluster.s3.secret_key,
-        },
-        "tools": cluster.tools,
-        "images": {
-            "operator": image("operator")?,
-            "trainer": image("trainer")?,
-            "store": image("store")?,
-            "modelServer": image("model-server")?,
-            "fixture": image("fixture")?,
-        },
-        "operatorNamespace": install::NAMESPACE,
-        "root": workspace::root(),
-    });
-    let file = workspace::target().join("cluster").join(format!("{CLUSTER}-e2e.json"));
-    write(&file, &environment.to_string())?;
-    Ok(file)
+fn s3_access(endpoint: &str, access_key: &str, secret_key: &str) -> Value {
+    json!({"endpoint": endpoint, "accessKey": access_key, "secretKey": secret_key})
+}
+
+/// An S3 server on this machine, for as long as the tests run.
+struct S3Server {
+    access: Value,
+    process: Child,
+}
+
+impl S3Server {
+    fn start(program: &Path, host_ip: IpAddr, folder: &Path) -> Result<S3Server> {
+        let address = TcpListener::bind((host_ip, 0))
+            .and_then(|socket| socket.local_addr())
+            .with_context(|| format!("--host-ip {host_ip} is no address of this machine"))?;
+        let (access_key, secret_key) = ("testaccess", "testsecret");
+        let (data, versions) = (folder.join("s3"), folder.join("s3-versions"));
+        std::fs::create_dir_all(&data)?;
+        std::fs::create_dir_all(&versions)?;
+        let process = Command::new(program)
+            .env("ROOT_ACCESS_KEY", access_key)
+            .env("ROOT_SECRET_KEY", secret_key)
+            .args(["--port", &address.to_string(), "posix", "--versioning-dir"])
+            .args([&versions, &data])
+            .stdout(Stdio::null())
+            .spawn()
+            .with_context(|| program.display().to_string())?;
+        Ok(S3Server { access: s3_access(&format!("http://{address}"), access_key, secret_key), process })
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        // One that has ended already needs no end.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 fn write(file: &Path, content: &str) -> Result<()> {

@@ -118,10 +118,33 @@ pub fn write(cluster: &Cluster, folder: &Path) -> Result<()> {
         ("cni/10-ptp.conflist", builder.cni_config()),
         ("kubelet.json", builder.kubelet_config()),
         ("kube-proxy.json", builder.proxy_config()),
+        ("audit.json", audit_policy()),
     ] {
         fs::write(config.join(file), serde_json::to_vec_pretty(&content)?)?;
     }
     Ok(())
+}
+
+/// Where the API server writes down who wrote what.
+pub fn audit_log(folder: &Path) -> PathBuf {
+    folder.join("logs/audit.log")
+}
+
+/// Notes the writes of service accounts, leaving out those of Kubernetes itself.
+fn audit_policy() -> Value {
+    json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [
+            {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+            {
+                "level": "Metadata",
+                "userGroups": ["system:serviceaccounts"],
+                "verbs": ["create", "update", "patch", "delete", "deletecollection"],
+            },
+        ],
+    })
 }
 
 struct Builder<'a> {
@@ -206,6 +229,10 @@ impl Builder<'_> {
             "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
             format!("--proxy-client-cert-file={}", self.pki("front-proxy-client.crt")),
             format!("--proxy-client-key-file={}", self.pki("front-proxy-client.key")),
+            format!("--audit-policy-file={}", self.config("audit.json")),
+            format!("--audit-log-path={}", audit_log(self.folder).display()),
+            "--audit-log-maxsize=10".to_owned(),
+            "--audit-log-maxbackup=1".to_owned(),
         ];
         self.kubernetes("kube-apiserver", &args).after(&["etcd"]).ready(format!("https://{node}:6443/readyz"))
     }
