@@ -4,6 +4,7 @@
 mod admission;
 mod chart;
 mod data;
+mod judging;
 mod operator;
 mod road;
 mod rollout;

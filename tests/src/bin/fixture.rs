@@ -22,7 +22,8 @@ fn main() -> ExitCode {
         },
         _ => {
             eprintln!("usage: slipway-fixture fail CODE MESSAGE | eat-memory | stay");
-            ExitCode::from(64)
+            // Not 64: whoever runs this in a server's place gets one that crashes again and again.
+            ExitCode::FAILURE
         }
     }
 }
