@@ -232,7 +232,8 @@ pub struct TrainingRunStatus {
     /// The published model; absent where it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artefact: Option<ArtefactStatus>,
-    /// Address of report.json, which has every metric, gate, check and warning.
+    /// Address of report.html, a page with every metric, gate, check, warning and picture; report.json beside it says the
+    /// same to programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2_048))]
     pub report: Option<String>,

@@ -60,7 +60,7 @@ pub fn summary(verdict: Verdict) -> Summary {
         uri: "s3://slipway/models/time-to-dispatch/1111/".to_owned(),
         digest: (!is_refused).then(|| format!("sha256:{}", "a".repeat(64))),
         size_bytes: 4_321,
-        report: "s3://slipway/models/time-to-dispatch/1111/report.json".to_owned(),
+        report: "s3://slipway/models/time-to-dispatch/1111/report.html".to_owned(),
         data_uri: "s3://slipway/datasets/time-to-dispatch/orders-2024-05-01T06:30:00.csv".to_owned(),
         data_digest: format!("sha256:{}", "b".repeat(64)),
         metrics: Metrics::from([("r2".to_owned(), if is_refused { 0.5 } else { 0.974 }), ("mae".to_owned(), 0.81)]),
