@@ -62,7 +62,7 @@ fn a_good_model_passes_and_its_artefact_serves() {
     assert_eq!(report["verdict"], "Passed");
     assert_eq!(report["rows"], json!({"train": 800, "test": 200, "leftOut": 0}));
     assert!(report["pictures"]["permutation"]["features"][0]["importance"].as_f64().unwrap() > 0.1);
-    let page = std::fs::read_to_string(dir.path().join("output/report.html")).unwrap();
+    let page = fs::read_to_string(dir.path().join("output/report.html")).unwrap();
     assert!(page.contains("Predicted against actual") && page.len() < 2 << 20, "{} bytes", page.len());
 }
 
