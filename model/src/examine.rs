@@ -113,7 +113,8 @@ pub fn examine(
     let checks = checks::evaluate(&run.spec.checks, Evidence { model: &model, rows, predicted });
     let comparison = findings.comparison.as_ref();
     let comparison = comparison.map(|(champion, challenger)| Comparison { champion, challenger });
-    let judgement = judge(&findings.own.metrics, comparison, &run.spec.gates, checks);
+    let baseline = training.baseline.as_ref().map(|baseline| &baseline.metrics);
+    let judgement = judge(&findings.own.metrics, comparison, baseline, &run.spec.gates, checks);
 
     complete(&mut manifest, run, data, &findings.own.metrics, &judgement);
     if let Some(evidence) = evidence.as_ref().filter(|_| manifest.golden.rows.is_empty()) {

@@ -25,6 +25,19 @@ pub struct Gate {
     /// Compare with the model that serves now, on the same test rows. Passes where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub champion: Option<RelativeGate>,
+    /// Compare with the baseline: `Dummy`, which gives the same answer to every row, fitted on the same training rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineGate>,
+}
+
+/// A bound relative to the baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct BaselineGate {
+    /// How much better than the baseline the metric must be on the test rows, in the metric's own unit. 0: at least as good.
+    #[cfg_attr(feature = "schemars", schemars(range(min = 0)))]
+    pub better_by_at_least: f64,
 }
 
 /// A bound relative to the model that serves now.

@@ -45,6 +45,9 @@ pub struct GateResult {
     /// The champion's value, where the gate compares with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub champion: Option<f64>,
+    /// The baseline's value, where the gate compares with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
     /// What happened, as a sentence part: `r2 is 0.87, below 0.9`.
     pub message: String,
 }
@@ -104,14 +107,17 @@ pub struct Comparison<'a> {
 
 /// Judges every gate; `checks` were evaluated on the model itself. A gate on a metric that is not there fails.
 ///
+/// `baseline` are the metrics of the baseline, `None` where there is none; then gates relative to it fail.
+///
 /// `metrics` are those of all test rows; relative gates go by `comparison`, `None` where there is no champion.
 pub fn judge(
     metrics: &Metrics,
     comparison: Option<Comparison<'_>>,
+    baseline: Option<&Metrics>,
     gates: &[Gate],
     checks: Vec<CheckResult>,
 ) -> Judgement {
-    let gates: Vec<_> = gates.iter().map(|gate| judge_gate(gate, metrics, comparison)).collect();
+    let gates: Vec<_> = gates.iter().map(|gate| judge_gate(gate, metrics, comparison, baseline)).collect();
     let failed = gates
         .iter()
         .map(|gate| gate.outcome)
@@ -127,6 +133,7 @@ struct Bound {
     is_lower: bool,
     outcome_beyond: Outcome,
     champion: Option<f64>,
+    baseline: Option<f64>,
 }
 
 impl Bound {
@@ -135,7 +142,12 @@ impl Bound {
     }
 }
 
-fn judge_gate(gate: &Gate, metrics: &Metrics, comparison: Option<Comparison<'_>>) -> GateResult {
+fn judge_gate(
+    gate: &Gate,
+    metrics: &Metrics,
+    comparison: Option<Comparison<'_>>,
+    baseline: Option<&Metrics>,
+) -> GateResult {
     let name = &gate.metric;
     let result = |outcome, observed, bound: Option<&Bound>, message| GateResult {
         metric: name.clone(),
@@ -143,6 +155,7 @@ fn judge_gate(gate: &Gate, metrics: &Metrics, comparison: Option<Comparison<'_>>
         observed: bound.map(|bound| bound.observed).or(observed),
         bound: bound.map(|bound| bound.value),
         champion: bound.and_then(|bound| bound.champion),
+        baseline: bound.and_then(|bound| bound.baseline),
         message,
     };
     let Some(observed) = metrics.get(name).copied().filter(|value| !value.is_nan()) else {
@@ -155,7 +168,13 @@ fn judge_gate(gate: &Gate, metrics: &Metrics, comparison: Option<Comparison<'_>>
             format!("{name} of the champion is undefined on these test rows, so nothing can be compared with it");
         return result(Outcome::Failed, Some(observed), None, message);
     }
-    let bounds = bounds(gate, observed, comparison);
+    let baseline = baseline.and_then(|metrics| metrics.get(name).copied());
+    if gate.baseline.is_some() && baseline.is_none() {
+        let message =
+            format!("there is no {name} of a baseline on these test rows, so nothing can be compared with it");
+        return result(Outcome::Failed, Some(observed), None, message);
+    }
+    let bounds = bounds(gate, observed, comparison, baseline);
     if let Some(bound) = bounds.iter().find(|bound| !bound.holds()) {
         return result(bound.outcome_beyond, Some(observed), Some(bound), beyond(name, bound));
     }
@@ -173,9 +192,9 @@ fn judge_gate(gate: &Gate, metrics: &Metrics, comparison: Option<Comparison<'_>>
 }
 
 /// The bounds in the order in which they decide: refusals before warnings.
-fn bounds(gate: &Gate, observed: f64, comparison: Option<Comparison<'_>>) -> Vec<Bound> {
+fn bounds(gate: &Gate, observed: f64, comparison: Option<Comparison<'_>>, baseline: Option<f64>) -> Vec<Bound> {
     let bound = |value: Option<f64>, is_lower, outcome_beyond| {
-        value.map(|value| Bound { observed, value, is_lower, outcome_beyond, champion: None })
+        value.map(|value| Bound { observed, value, is_lower, outcome_beyond, champion: None, baseline: None })
     };
     let relative = gate.champion.as_ref().zip(comparison).and_then(|(relative, both)| {
         let champion = *both.champion.get(&gate.metric)?;
@@ -188,12 +207,26 @@ fn bounds(gate: &Gate, observed: f64, comparison: Option<Comparison<'_>>) -> Vec
             is_lower: higher,
             outcome_beyond: Outcome::Failed,
             champion: Some(champion),
+            baseline: None,
         })
+    });
+    let above_baseline = gate.baseline.as_ref().zip(baseline).map(|(relative, baseline)| {
+        let higher = Metric::parse(&gate.metric).is_none_or(Metric::higher_is_better);
+        let margin = if higher { relative.better_by_at_least } else { -relative.better_by_at_least };
+        Bound {
+            observed,
+            value: baseline + margin,
+            is_lower: higher,
+            outcome_beyond: Outcome::Failed,
+            champion: None,
+            baseline: Some(baseline),
+        }
     });
     [
         bound(gate.at_least, true, Outcome::Failed),
         bound(gate.at_most, false, Outcome::Failed),
         relative,
+        above_baseline,
         bound(gate.warn_below, true, Outcome::Warned),
         bound(gate.warn_above, false, Outcome::Warned),
     ]
@@ -205,11 +238,14 @@ fn bounds(gate: &Gate, observed: f64, comparison: Option<Comparison<'_>>) -> Vec
 fn beyond(name: &str, bound: &Bound) -> String {
     let side = if bound.is_lower { "below" } else { "above" };
     let (observed, limit) = (Short(bound.observed), Short(bound.value));
-    match bound.champion {
-        Some(champion) => {
+    match (bound.champion, bound.baseline) {
+        (Some(champion), _) => {
             format!("{name} is {observed}, {side} {limit}, the bound set by the champion's {}", Short(champion))
         }
-        None => format!("{name} is {observed}, {side} {limit}"),
+        (None, Some(baseline)) => {
+            format!("{name} is {observed}, {side} {limit}, the bound set by the baseline's {}", Short(baseline))
+        }
+        (None, None) => format!("{name} is {observed}, {side} {limit}"),
     }
 }
 
@@ -258,7 +294,7 @@ mod tests {
 
     fn judged(yaml: &str, observed: f64) -> (Outcome, String) {
         let gate = gate(yaml);
-        let judgement = judge(&metrics(&[(&gate.metric, observed)]), None, std::slice::from_ref(&gate), vec![]);
+        let judgement = judge(&metrics(&[(&gate.metric, observed)]), None, None, std::slice::from_ref(&gate), vec![]);
         (judgement.gates[0].outcome, judgement.gates[0].message.clone())
     }
 
@@ -281,7 +317,7 @@ mod tests {
     fn every_failure_is_reported_not_only_the_first() {
         let gates =
             [gate("{metric: r2, atLeast: 0.9}"), gate("{metric: mae, atMost: 1}"), gate("{metric: speed, atLeast: 1}")];
-        let judgement = judge(&metrics(&[("r2", 0.5), ("mae", 2.0)]), None, &gates, vec![]);
+        let judgement = judge(&metrics(&[("r2", 0.5), ("mae", 2.0)]), None, None, &gates, vec![]);
         assert_eq!(judgement.verdict, Verdict::Refused);
         assert_eq!(
             judgement.failures().collect::<Vec<_>>(),
@@ -291,7 +327,7 @@ mod tests {
 
     #[test]
     fn an_undefined_metric_fails_its_gate() {
-        let judgement = judge(&metrics(&[("r2", f64::NAN)]), None, &[gate("{metric: r2, atLeast: 0}")], vec![]);
+        let judgement = judge(&metrics(&[("r2", f64::NAN)]), None, None, &[gate("{metric: r2, atLeast: 0}")], vec![]);
         assert_eq!(judgement.verdict, Verdict::Refused);
     }
 
@@ -311,7 +347,7 @@ mod tests {
             };
             let challenger = metrics(&[(metric, observed)]);
             let both = Comparison { champion: &champion, challenger: &challenger };
-            let judgement = judge(&challenger, Some(both), &[gate], vec![]);
+            let judgement = judge(&challenger, Some(both), None, &[gate], vec![]);
             assert_eq!(judgement.gates[0].outcome, outcome, "{metric} {observed}");
         }
     }
@@ -320,10 +356,10 @@ mod tests {
     fn a_relative_gate_compares_on_the_rows_that_both_models_can_read() {
         let gate = gate("{metric: r2, atLeast: 0.8, champion: {worseByAtMost: 0}}");
         let both = Comparison { champion: &metrics(&[("r2", 0.95)]), challenger: &metrics(&[("r2", 0.96)]) };
-        let judgement = judge(&metrics(&[("r2", 0.9)]), Some(both), std::slice::from_ref(&gate), vec![]);
+        let judgement = judge(&metrics(&[("r2", 0.9)]), Some(both), None, std::slice::from_ref(&gate), vec![]);
         assert_eq!(judgement.verdict, Verdict::Passed, "{judgement:?}");
         let nothing_read = Comparison { champion: &Metrics::new(), challenger: &Metrics::new() };
-        let judgement = judge(&metrics(&[("r2", 0.9)]), Some(nothing_read), &[gate], vec![]);
+        let judgement = judge(&metrics(&[("r2", 0.9)]), Some(nothing_read), None, &[gate], vec![]);
         assert_eq!(judgement.verdict, Verdict::Refused, "{judgement:?}");
     }
 
@@ -335,9 +371,31 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_on_the_baseline_knows_which_way_is_better() {
+        let baseline = metrics(&[("r2", 0.0), ("mae", 1.0)]);
+        for (metric, observed, outcome) in [
+            ("r2", 0.05, Outcome::Passed),
+            ("r2", 0.04, Outcome::Failed),
+            ("mae", 0.95, Outcome::Passed),
+            ("mae", 0.96, Outcome::Failed),
+        ] {
+            let gate = gate(&format!("{{metric: {metric}, baseline: {{betterByAtLeast: 0.05}}}}"));
+            let judgement = judge(&metrics(&[(metric, observed)]), None, Some(&baseline), &[gate], vec![]);
+            assert_eq!(judgement.gates[0].outcome, outcome, "{metric} {observed}");
+        }
+    }
+
+    #[test]
+    fn without_a_baseline_a_gate_on_it_fails_and_says_so() {
+        let (outcome, message) = judged("{metric: r2, baseline: {betterByAtLeast: 0}}", 0.1);
+        assert_eq!(outcome, Outcome::Failed);
+        assert!(message.contains("baseline"), "{message}");
+    }
+
+    #[test]
     fn a_failed_check_refuses() {
         let check = CheckResult { check: "range".to_owned(), outcome: Outcome::Failed, message: "row 3".to_owned() };
-        assert_eq!(judge(&Metrics::new(), None, &[], vec![check]).verdict, Verdict::Refused);
+        assert_eq!(judge(&Metrics::new(), None, None, &[], vec![check]).verdict, Verdict::Refused);
     }
 
     #[test]

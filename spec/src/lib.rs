@@ -22,7 +22,7 @@ pub mod schema;
 pub use check::{Check, Direction, MonotonicCheck, RangeCheck};
 pub use data_report::{ColumnReport, ColumnRole, DataReport, Finding, FindingKind, NumberSummary, ValueCount};
 pub use estimator::Estimator;
-pub use gate::{Gate, RelativeGate, Requirement};
+pub use gate::{BaselineGate, Gate, RelativeGate, Requirement};
 pub use judge::{CheckResult, Comparison, GateResult, Judgement, Outcome, Verdict};
 pub use metric::{Metric, Metrics};
 pub use parameters::{
@@ -31,7 +31,9 @@ pub use parameters::{
     Splitter,
 };
 pub use pictures::{ImportanceKind, Importances, Pictures};
-pub use report::{About, DataFile, DataIdentity, Report, RowCounts, SearchPoint, SearchReport, Summary, TrainingNotes};
+pub use report::{
+    About, Baseline, DataFile, DataIdentity, Report, RowCounts, SearchPoint, SearchReport, Summary, TrainingNotes,
+};
 pub use run::{
     ArtefactRef, Builtin, Container, Data, Encoding, EnvVar, Feature, FeatureType, MissingPolicy, Output, RandomSplit,
     Run, Search, Select, Split, Task, TimeSplit, Train, TrainingSpec,

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::MAX_MESSAGE_BYTES;
 use crate::data_report::DataReport;
+use crate::estimator::Estimator;
 use crate::judge::{CheckResult, GateResult, Judgement, Verdict};
 use crate::metric::Metrics;
-use crate::parameters::Parameters;
+use crate::parameters::{DummyStrategy, Parameters};
 use crate::pictures::{Importances, Pictures};
 use crate::run::Task;
 
@@ -169,6 +170,9 @@ pub struct TrainingNotes {
     /// What the estimator looks at, by its own account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importances: Option<Importances>,
+    /// What a model must beat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
     /// What a person should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -178,6 +182,18 @@ pub struct TrainingNotes {
     /// CPU time of each part of the run, all threads together, seconds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cpu_timings: BTreeMap<String, f64>,
+}
+
+/// The same answer to every row, learnt from the same training rows: what a model must beat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Baseline {
+    /// Always `Dummy`, unless a training image says otherwise.
+    pub estimator: Estimator,
+    /// How it answers.
+    pub strategy: DummyStrategy,
+    /// Its metrics on the test rows.
+    pub metrics: Metrics,
 }
 
 /// Rows of a data set by their use.

@@ -160,8 +160,9 @@ pub(crate) fn gate_rules() -> Value {
     let higher = cel_list(Metric::ALL.iter().filter(|m| m.higher_is_better()).map(|m| m.name()));
     Value::from(vec![
         rule(
-            "has(self.atLeast) || has(self.atMost) || has(self.warnBelow) || has(self.warnAbove) || has(self.champion)",
-            "a gate needs a bound: write atLeast, atMost or champion",
+            "has(self.atLeast) || has(self.atMost) || has(self.warnBelow) || has(self.warnAbove) || has(self.champion) || \
+             has(self.baseline)",
+            "a gate needs a bound: write atLeast, atMost, champion or baseline",
         ),
         rule(
             "!has(self.warnBelow) || !has(self.atLeast) || self.warnBelow >= self.atLeast",

@@ -7,6 +7,7 @@
 //! Files in, files out: nothing here knows of a network or of Kubernetes. Equal input gives an equal model, whatever the
 //! number of threads.
 
+mod baseline;
 mod clock;
 mod data;
 mod error;

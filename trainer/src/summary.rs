@@ -35,7 +35,9 @@ fn describe(text: &mut String, trained: &Trained, examined: &Examined, output: &
         if let Some(value) = report.metrics.get(metric.name()) {
             let champion = report.champion_metrics.as_ref().and_then(|metrics| metrics.get(metric.name()));
             let champion = champion.map_or(String::new(), |value| format!("   champion {value:.5}"));
-            writeln!(text, "  {:<20}{value:.5}{champion}", metric.name())?;
+            let baseline = report.training.baseline.as_ref().and_then(|baseline| baseline.metrics.get(metric.name()));
+            let baseline = baseline.map_or(String::new(), |value| format!("   baseline {value:.5}"));
+            writeln!(text, "  {:<20}{value:.5}{champion}{baseline}", metric.name())?;
         }
     }
     for (name, reason) in &report.undefined {

@@ -12,7 +12,7 @@ use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::learner::{self, Samples, Scorer};
 use crate::output::Learnt;
-use crate::{evidence, reader, search};
+use crate::{baseline, evidence, reader, search};
 
 /// Told what is going on, a line at a time.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
@@ -69,12 +69,20 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
     let (model, parameters, searched) = fit(builtin, &dataset, model_output, &mut warnings, &mut clock, progress)?;
     let evidence = evidence::gather(&dataset, &model);
     let evaluation = metrics::evaluate(model.output(), evidence.answers.scored());
+    let baseline = baseline::baseline(&dataset, model.output(), &evidence.answers);
+    let baseline = baseline.map_err(|error| Error::Data(dataset.table.error(error.0)))?;
     clock.lap("test");
     let trained = Trained {
         data: identity,
         parameters,
         columns: dataset.table.columns.len(),
-        notes: TrainingNotes { search: searched, rows: Some(rows), warnings, ..TrainingNotes::default() },
+        notes: TrainingNotes {
+            search: searched,
+            rows: Some(rows),
+            baseline: Some(baseline),
+            warnings,
+            ..TrainingNotes::default()
+        },
     };
     let learnt = Learnt { run, builtin, dataset: &dataset, model: &model, evidence, metrics: evaluation.metrics };
     let trained = learnt.write(output, trained, clock)?;

@@ -102,7 +102,7 @@ fn eligible(run: &TrainingRun, follow: &Followed) -> Result<Candidate, String> {
         return Err(format!("{name} has no gates; give it some, or write spec.model.follow.require"));
     }
     let metrics: Metrics = status.metrics.iter().map(|metric| (metric.name.clone(), metric.value)).collect();
-    let judgement = judge::judge(&metrics, None, &follow.require, vec![]);
+    let judgement = judge::judge(&metrics, None, None, &follow.require, vec![]);
     if judgement.verdict == Verdict::Refused {
         return Err(format!("{name} does not meet require: {}", judgement.failures().collect::<Vec<_>>().join(", ")));
     }

@@ -22,7 +22,8 @@ impl Learner for Dummy<'_> {
     }
 
     fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError> {
-        let values = answer(self.samples, rows, parameters)?;
+        let weights = self.samples.weights.as_ref().map(|_| self.samples.weights_of(rows));
+        let values = answer(&self.samples.target, rows, weights, parameters)?;
         let estimator = Estimator::Constant(Constant { values });
         Ok(Fitted { encoder: self.samples.encoder.clone(), estimator, warnings: Vec::new() })
     }
@@ -36,14 +37,18 @@ pub(crate) fn default_strategy(task: Task) -> DummyStrategy {
     }
 }
 
-/// The number, or one probability a class, that `rows` give.
-pub(crate) fn answer(samples: &Samples, rows: &[u32], parameters: &Parameters) -> Result<Vec<f64>, FitError> {
-    let weights = samples.weights.as_ref().map(|_| samples.weights_of(rows));
-    let task = if let Target::Numbers(_) = &samples.target { Task::Regression } else { Task::Classification };
+/// The number, or one probability a class, that `rows` with these weights give.
+pub(crate) fn answer(
+    target: &Target,
+    rows: &[u32],
+    weights: Option<Vec<f64>>,
+    parameters: &Parameters,
+) -> Result<Vec<f64>, FitError> {
+    let task = if let Target::Numbers(_) = target { Task::Regression } else { Task::Classification };
     let strategy = parameters.strategy.unwrap_or_else(|| default_strategy(task));
-    match &samples.target {
-        Target::Numbers(target) => {
-            let values: Vec<f64> = rows.iter().map(|&row| target[row as usize]).collect();
+    match target {
+        Target::Numbers(numbers) => {
+            let values: Vec<f64> = rows.iter().map(|&row| numbers[row as usize]).collect();
             number(strategy, values, weights, parameters).map(|number| vec![number])
         }
         Target::Classes { codes, count } => {
