@@ -65,8 +65,7 @@ async fn read(store: &Store, folder: &Location) -> Result<Option<(Summary, Repor
 /// Stores `report.json`. Of a refused run this is the outcome.
 pub async fn store_report(store: &Store, folder: &Location, report: &Report) -> Result<Put, StepError> {
     let place = folder.join(file::REPORT);
-    let json =
-        serde_json::to_vec_pretty(report).map_err(|error| StepError::Data(format!("{place}: {error}")))?;
+    let json = serde_json::to_vec_pretty(report).map_err(|error| StepError::Data(format!("{place}: {error}")))?;
     Ok(store.put_if_absent(&place, Content::Bytes(&json)).await?)
 }
 

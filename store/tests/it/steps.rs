@@ -71,7 +71,10 @@ fn a_refused_model_is_not_stored_only_its_report() {
         let summary = attempt.summary();
         assert_eq!((summary.verdict, summary.failed, &summary.digest), (Verdict::Refused, 2, &None));
         let stored = place.keys("models/line/uid-1/");
-        assert_eq!(stored, ["dataset.json", "report.html", "report.json"].map(|name| format!("models/line/uid-1/{name}")));
+        assert_eq!(
+            stored,
+            ["dataset.json", "report.html", "report.json"].map(|name| format!("models/line/uid-1/{name}"))
+        );
         opens_in_a_browser(place, "models/line/uid-1/");
 
         let again = Attempt::new(place, &run);

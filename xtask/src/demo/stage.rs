@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::objects::{MODEL, NAMESPACE, ROW};
 use crate::images::Image;
-use crate::install::Images;
+use crate::install::{self, Images};
 use crate::target::Target;
 use crate::{sh, workspace};
 
@@ -85,6 +85,19 @@ impl Stage {
     /// The beginning of a kubectl command as a person types it.
     pub fn shown_kubectl(&self) -> String {
         format!("{} -n {NAMESPACE}", self.target.shown_kubectl())
+    }
+
+    /// What a person types to take down all that the story has made.
+    pub fn shown_end(&self) -> String {
+        match &self.target {
+            Target::Local(_) => "cargo xtask cluster down".to_owned(),
+            Target::Context { .. } => {
+                let (kubectl, name, system) = (self.target.shown_kubectl(), self.target.name(), install::NAMESPACE);
+                format!(
+                    "{kubectl} delete namespace {NAMESPACE}; helm --kube-context {name} -n {system} uninstall slipway"
+                )
+            }
+        }
     }
 
     /// An object as JSON.

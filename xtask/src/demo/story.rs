@@ -198,13 +198,18 @@ fn served(stage: &Stage, run: &Value) -> Result<()> {
 fn metrics(run: &Value) -> String {
     let metrics = run["status"]["metrics"].as_array().into_iter().flatten();
     let told: Vec<_> = metrics
-        .filter_map(|metric| Some(format!("{} {:.4}", metric["name"].as_str()?, metric["value"].as_f64()?)))
+        .filter_map(|metric| Some((metric["name"].as_str()?, metric["value"].as_f64()?)))
+        .map(
+            |(name, value)| {
+                if value.abs() < 1e6 { format!("{name} {value:.4}") } else { format!("{name} {value:.1e}") }
+            },
+        )
         .collect();
     told.join(", ")
 }
 
 fn what_next(stage: &Stage) -> Result<()> {
-    let (kubectl, url) = (stage.shown_kubectl(), stage.url()?);
+    let (kubectl, url, end) = (stage.shown_kubectl(), stage.url()?, stage.shown_end());
     println!(
         "
 It goes on running. Try:
@@ -214,7 +219,7 @@ It goes on running. Try:
   {kubectl} describe mdep {MODEL}
 
 In a browser: {url}
-Take it all down: cargo xtask cluster down"
+Take it all down: {end}"
     );
     Ok(())
 }
