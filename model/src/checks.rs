@@ -1,8 +1,12 @@
 //! Conditions on a model's behaviour: [`Check`] to [`CheckResult`].
 
+mod invariant;
+mod unseen;
+
 use slipway_spec::judge::Short;
 use slipway_spec::{Check, CheckResult, Direction, FeatureType, MonotonicCheck, Outcome, RangeCheck};
 
+use crate::manifest::Distributions;
 use crate::predictor::Model;
 use crate::schema::{Field, Output};
 
@@ -20,6 +24,10 @@ pub struct Evidence<'a> {
     pub rows: &'a [Vec<f64>],
     /// Predictions of the test rows; empty for a classifier.
     pub predicted: &'a [f64],
+    /// Columns of the test rows, features or not.
+    pub columns: &'a [&'a str],
+    /// How values were spread in training.
+    pub distributions: &'a Distributions,
 }
 
 /// Evaluates every check. One that does not fit the model fails, and its message says what there is.
@@ -28,6 +36,13 @@ pub fn evaluate(checks: &[Check], evidence: Evidence<'_>) -> Vec<CheckResult> {
         let (name, result) = match check {
             Check::Monotonic(check) => (format!("monotonic {}", check.feature), monotonic(check, evidence)),
             Check::Range(check) => ("range".to_owned(), range(check, evidence)),
+            Check::UnseenGroups(check) => {
+                (format!("unseenGroups {}", check.feature), unseen::unseen_groups(&check.feature, evidence))
+            }
+            Check::Invariant(check) => (
+                format!("invariant {}", check.feature),
+                invariant::invariant(&check.feature, check.tolerance, evidence),
+            ),
         };
         let (outcome, message) = match result {
             Ok(message) => (Outcome::Passed, message),
@@ -48,9 +63,7 @@ struct Group<'a> {
 fn monotonic(check: &MonotonicCheck, evidence: Evidence<'_>) -> Result<String, String> {
     let feature = find(evidence.model, &check.feature, FeatureType::Number, "a number")?;
     let answer = answer(evidence.model.output())?;
-    if evidence.rows.is_empty() {
-        return Err("there are no test rows with inputs to compare on; write input: columns to test.csv".to_owned());
-    }
+    has_rows(evidence)?;
     let (values, strict) = if check.at.is_empty() {
         (quantiles(evidence.rows.iter().map(|row| row[feature])), false)
     } else {
@@ -88,6 +101,13 @@ fn monotonic(check: &MonotonicCheck, evidence: Evidence<'_>) -> Result<String, S
         Short(pair[1]),
         Short(at[1]),
     ))
+}
+
+fn has_rows(evidence: Evidence<'_>) -> Result<(), String> {
+    if evidence.rows.is_empty() {
+        return Err("there are no test rows with inputs to compare on; write input: columns to test.csv".to_owned());
+    }
+    Ok(())
 }
 
 /// Which number of a raw prediction is compared.

@@ -5,19 +5,22 @@ use std::path::{Path, PathBuf};
 
 use slipway_spec::contract::{Exit, file};
 use slipway_spec::{
-    About, Comparison, DataIdentity, Judgement, Metric, Metrics, Pictures, Report, Run, TrainingNotes, Verdict,
-    judge::judge,
+    About, CheckResult, Comparison, DataIdentity, Judgement, Metric, Metrics, Pictures, Report, Run, Train,
+    TrainingNotes, Verdict, judge::judge,
 };
+
+mod numbers;
 
 use crate::artefact::{self, Artefact, ArtefactError};
 use crate::checks::{self, Evidence};
 use crate::digest::Digest;
-use crate::manifest::{Golden, GoldenRow, Manifest};
+use crate::manifest::{Distributions, Golden, GoldenRow, Manifest};
 use crate::metrics::{self, Evaluation};
 use crate::pictures::Drawn;
 use crate::predictor::Model;
 use crate::schema::Output;
 use crate::test_rows::{Answers, TestRows};
+use numbers::Numbers;
 
 /// Largest `training.json`, bytes.
 const MAX_TRAINING_BYTES: u64 = 4 << 20;
@@ -93,34 +96,37 @@ pub fn examine(
         other => ExamineError::Artefact(other),
     })?;
     check_manifest(&output.join(file::MANIFEST), &manifest, run)?;
-    let champion =
-        champion.map(|dir| Artefact::load(dir, None)).transpose().map_err(ExamineError::Champion)?.map(|a| a.model);
+    let champion = champion.map(|dir| Artefact::load(dir, None)).transpose().map_err(ExamineError::Champion)?;
+    let held_out = held_out(output, run)?;
+    let judged = held_out.as_ref().unwrap_or(&model);
     let training: TrainingNotes = read_json(output, file::TRAINING, MAX_TRAINING_BYTES)?.unwrap_or_default();
     let mut findings = Findings { warnings: training.warnings.clone(), ..Findings::default() };
 
-    let evidence = gather(output, &model)?;
+    let evidence = gather(output, judged, run.spec.evaluation.group_by.as_deref())?;
+    let asked = run.spec.gated_metrics();
     if let Some(evidence) = &evidence {
-        findings.own = metrics::evaluate(model.output(), evidence.answers.scored());
+        findings.own = metrics::evaluate_with(judged.output(), evidence.answers.scored(), &asked);
+        findings.numbers = Numbers::of(judged, evidence, run, &asked, &mut findings.warnings);
         if let Some(champion) = &champion {
-            findings.compare(&model, champion, evidence);
+            findings.warn_of_a_champion_that_saw_all(champion);
+            findings.compare(judged, &champion.model, evidence, run);
         }
     } else if champion.is_some() {
         findings.uncomparable("the training step wrote no test.csv");
     }
-    findings.add_reported(read_metrics(output)?, model.output(), evidence.as_ref().map(|e| &e.answers));
+    findings.add_reported(read_metrics(output)?, judged.output(), evidence.as_ref().map(|e| &e.answers));
 
-    let (rows, predicted) = evidence.as_ref().map_or((&[][..], &[][..]), |e| (&e.rows, e.answers.numbers()));
-    let checks = checks::evaluate(&run.spec.checks, Evidence { model: &model, rows, predicted });
+    let checks = check(&model, held_out.is_some(), evidence.as_ref(), run, &manifest.distributions)?;
     let comparison = findings.comparison.as_ref();
     let comparison = comparison.map(|(champion, challenger)| Comparison { champion, challenger });
     let baseline = training.baseline.as_ref().map(|baseline| &baseline.metrics);
-    let judgement = judge(&findings.own.metrics, comparison, baseline, &run.spec.gates, checks);
+    let judgement = judge(&findings.judged(), comparison, baseline, &run.spec.gates, checks);
 
     complete(&mut manifest, run, data, &findings.own.metrics, &judgement);
     if let Some(evidence) = evidence.as_ref().filter(|_| manifest.golden.rows.is_empty()) {
         manifest.golden = golden(&model, evidence);
     }
-    let pictures = pictures(&model, evidence.as_ref(), run, &training);
+    let pictures = pictures(judged, evidence.as_ref(), run, &training);
     let digest = artefact::write_manifest(output, &manifest).map_err(ExamineError::Artefact)?;
     let report = findings.report(about(&manifest, digest), &manifest, training, &judgement, pictures);
     write_report(output, &report)?;
@@ -154,6 +160,46 @@ fn check_manifest(path: &Path, manifest: &Manifest, run: &Run) -> Result<(), Exa
     Ok(())
 }
 
+/// The model that was fitted on the training rows alone, where the published one was fitted on all rows.
+fn held_out(output: &Path, run: &Run) -> Result<Option<Model>, ExamineError> {
+    match &run.spec.train {
+        Train::Builtin(builtin) if builtin.refit_on_all_rows => {
+            let artefact = Artefact::load(&output.join(file::HELD_OUT), None).map_err(ExamineError::Artefact)?;
+            Ok(Some(artefact.model))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Evaluates the checks on the model that is to be published. It has not made the answers of `evidence` where it was fitted
+/// again on all rows.
+fn check(
+    model: &Model,
+    refitted: bool,
+    evidence: Option<&TestEvidence>,
+    run: &Run,
+    distributions: &Distributions,
+) -> Result<Vec<CheckResult>, ExamineError> {
+    let inputs = evidence.and_then(|evidence| evidence.test.inputs.as_ref());
+    let columns: Vec<&str> = inputs.map(|inputs| inputs.columns().collect()).unwrap_or_default();
+    let checks = |rows: &[Vec<f64>], predicted: &[f64]| {
+        checks::evaluate(&run.spec.checks, Evidence { model, rows, predicted, columns: &columns, distributions })
+    };
+    match evidence {
+        None => Ok(checks(&[], &[])),
+        Some(evidence) if !refitted || run.spec.checks.is_empty() => {
+            Ok(checks(&evidence.rows, evidence.answers.numbers()))
+        }
+        Some(evidence) => {
+            let invalid = |reason| ExamineError::Invalid { path: file::TEST.into(), reason };
+            let rows = inputs.map(|inputs| inputs.decode(model).collect::<Result<Vec<_>, _>>());
+            let rows = rows.transpose().map_err(invalid)?.unwrap_or_default();
+            let answers = evidence.answers.by(model, rows.iter().map(Vec::as_slice).enumerate());
+            Ok(checks(&rows, answers.numbers()))
+        }
+    }
+}
+
 /// What is known of the test rows.
 struct TestEvidence {
     test: TestRows,
@@ -164,13 +210,13 @@ struct TestEvidence {
 }
 
 /// Reads `test.csv`, if there is one, and asks the model the same rows.
-fn gather(output: &Path, model: &Model) -> Result<Option<TestEvidence>, ExamineError> {
+fn gather(output: &Path, model: &Model, group_by: Option<&str>) -> Result<Option<TestEvidence>, ExamineError> {
     let path = output.join(file::TEST);
     if !exists(&path)? {
         return Ok(None);
     }
     let invalid = |reason: String| ExamineError::Invalid { path: path.clone(), reason };
-    let test = TestRows::read(&path, model.output()).map_err(invalid)?;
+    let test = TestRows::read(&path, model.output(), group_by).map_err(invalid)?;
     let Some(inputs) = &test.inputs else {
         let answers = test.answers.clone();
         return Ok(Some(TestEvidence { test, rows: Vec::new(), answers }));
@@ -231,6 +277,8 @@ fn undecided(output: &Output, probabilities: &[f64], one: usize, other: usize) -
 #[derive(Default)]
 struct Findings {
     own: Evaluation,
+    /// What else is known of them.
+    numbers: Numbers,
     /// The champion's metrics and the model's, on the rows that both can read.
     comparison: Option<(Metrics, Metrics)>,
     self_reported: Vec<String>,
@@ -243,13 +291,36 @@ impl Findings {
         self.comparison = Some(Default::default());
     }
 
-    fn compare(&mut self, model: &Model, champion: &Model, evidence: &TestEvidence) {
+    fn warn_of_a_champion_that_saw_all(&mut self, champion: &Artefact) {
+        if champion.manifest.lineage.fitted_on_all_rows {
+            self.warnings.push(
+                "the champion was fitted on all rows of its data; where these test rows were among them, it knew their answers"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Every number that a gate may ask for, by its key.
+    fn judged(&self) -> Metrics {
+        let mut judged = self.own.metrics.clone();
+        judged.extend(self.numbers.keyed());
+        judged
+    }
+
+    fn compare(&mut self, model: &Model, champion: &Model, evidence: &TestEvidence, run: &Run) {
         let Some(inputs) = &evidence.test.inputs else {
             return self.uncomparable("test.csv has no input: columns");
         };
         let (output, other) = (model.output(), champion.output());
-        if output.task() != other.task() || output.classes() != other.classes() {
-            return self.uncomparable("it has another task or other classes");
+        if output.task() != other.task() {
+            return self.uncomparable(&format!("it has another task, {}", other.task()));
+        }
+        if output.classes() != other.classes() {
+            return self.uncomparable(&format!(
+                "it has other classes, {:?} instead of {:?}",
+                listed(other.classes()),
+                listed(output.classes())
+            ));
         }
         let (mut places, mut rows, mut first_error) = (Vec::new(), Vec::new(), None);
         for (place, row) in inputs.decode(champion).enumerate() {
@@ -263,14 +334,25 @@ impl Findings {
         }
         let total = evidence.rows.len();
         if let Some(error) = first_error {
+            if rows.is_empty() {
+                return self.uncomparable(&format!("it can read none of the test rows: {error}"));
+            }
             let unread = total - rows.len();
             self.warnings.push(format!(
                 "the champion cannot read {unread} of {total} test rows, so both are compared on the others: {error}"
             ));
         }
+        let groups: Option<Vec<&str>> =
+            evidence.test.groups.as_ref().map(|groups| places.iter().map(|&place| groups[place].as_str()).collect());
         let by = |model: &Model, rows: &mut dyn Iterator<Item = &[f64]>| {
             let answers = evidence.answers.by(model, places.iter().copied().zip(rows));
-            metrics::evaluate(output, answers.scored()).metrics
+            let asked = run.spec.gated_metrics();
+            // The positive class that counts is the new model's, and each model's threshold is its own.
+            let mut metrics = metrics::evaluate_with(output, answers.scored(), &asked).metrics;
+            if let Some(groups) = &groups {
+                metrics.extend(numbers::of_groups(output, answers.scored(), groups, run, &asked));
+            }
+            metrics
         };
         let champions = by(champion, &mut rows.iter().map(Vec::as_slice));
         let own = by(model, &mut places.iter().map(|place| evidence.rows[*place].as_slice()));
@@ -326,7 +408,9 @@ impl Findings {
             metrics: self.own.metrics,
             undefined: self.own.undefined,
             self_reported: self.self_reported,
-            champion_metrics: self.comparison.map(|(champion, _)| champion),
+            intervals: self.numbers.intervals,
+            groups: self.numbers.groups,
+            champion_metrics: self.comparison.map(|(champion, _)| plain(champion)),
             gates: judgement.gates.clone(),
             checks: judgement.checks.clone(),
             training: TrainingNotes { warnings: self.warnings, ..training },
@@ -349,6 +433,8 @@ pub fn report_of(manifest: &Manifest, digest: Digest) -> Report {
         metrics: manifest.metrics.clone(),
         undefined: BTreeMap::new(),
         self_reported: Vec::new(),
+        intervals: BTreeMap::new(),
+        groups: None,
         champion_metrics: None,
         gates: manifest.gates.clone(),
         checks: manifest.checks.clone(),
@@ -395,6 +481,18 @@ fn pictures(model: &Model, evidence: Option<&TestEvidence>, run: &Run, training:
     let searched = training.search.as_ref().map(|search| search.metric.as_str());
     let metric = gated.chain(searched).find_map(Metric::parse);
     Drawn { model, rows, answers }.pictures(metric)
+}
+
+/// Metrics of all rows, without the other numbers of them.
+fn plain(mut metrics: Metrics) -> Metrics {
+    metrics.retain(|name, _| !name.contains('.'));
+    metrics
+}
+
+/// The first few of many names.
+fn listed(names: &[String]) -> &[String] {
+    const MAX_LISTED: usize = 10;
+    &names[..names.len().min(MAX_LISTED)]
 }
 
 /// Reads `metrics.json`, if there is one: names and numbers, null for a metric that is undefined.

@@ -110,6 +110,9 @@ pub struct Lineage {
     /// The parameters trained with, searched ones included.
     #[serde(default)]
     pub parameters: Parameters,
+    /// The model was fitted on all rows, those included that a model fitted on the others was tested on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fitted_on_all_rows: bool,
     /// Seed of the split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,

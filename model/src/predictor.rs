@@ -102,14 +102,7 @@ impl Model {
         let raw = self.predict_raw(row);
         match &self.output {
             Output::Regression { .. } => Prediction::Number(raw[0]),
-            Output::Classification { positive_class, threshold, .. } => {
-                let class = match (positive_class, threshold) {
-                    (&Some(positive), Some(threshold)) if raw[positive] >= *threshold => positive,
-                    (&Some(positive), Some(_)) => 1 - positive,
-                    _ => most_probable(&raw),
-                };
-                Prediction::Class { class, probabilities: raw }
-            }
+            Output::Classification { .. } => Prediction::Class { class: self.output.class(&raw), probabilities: raw },
         }
     }
 }

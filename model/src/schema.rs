@@ -116,6 +116,21 @@ impl Output {
         }
     }
 
+    /// The class that one row's probabilities mean: by the threshold where there is one, otherwise the most probable, of
+    /// equals the first.
+    pub fn class(&self, probabilities: &[f64]) -> usize {
+        match *self {
+            Output::Classification { positive_class: Some(positive), threshold: Some(threshold), .. } => {
+                if probabilities[positive] >= threshold {
+                    positive
+                } else {
+                    1 - positive
+                }
+            }
+            _ => crate::predictor::most_probable(probabilities),
+        }
+    }
+
     /// Numbers in one raw prediction: 1, or one probability a class.
     pub fn width(&self) -> usize {
         self.classes().len().max(1)

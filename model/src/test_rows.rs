@@ -1,7 +1,8 @@
 //! Test rows as the train step writes them: `test.csv`.
 //!
 //! Columns `truth` and `prediction`; for a classifier, if it likes, `probability:<class>` for every class; and, so that the
-//! model itself can be asked, the row as `input:<column>`. An empty cell is a missing value. Other columns are ignored.
+//! model itself can be asked, the row as `input:<column>`. An empty cell is a missing value. A column `group:<column>` names
+//! each row's group where the inputs do not. Other columns are ignored.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -21,6 +22,7 @@ const TRUTH: &str = "truth";
 const PREDICTION: &str = "prediction";
 const PROBABILITY: &str = "probability:";
 const INPUT: &str = "input:";
+const GROUP: &str = "group:";
 
 /// Truth and predictions, one entry a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +103,8 @@ pub struct TestRows {
     pub answers: Answers,
     /// The rows themselves, where they are there.
     pub inputs: Option<Inputs>,
+    /// The group of each row, where one was asked for and is there.
+    pub groups: Option<Vec<String>>,
 }
 
 /// The rows as text.
@@ -112,6 +116,11 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// Names of the columns, in no particular order.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.keys().map(String::as_str)
+    }
+
     /// Each row as `model` reads it, or every mistake in it.
     pub fn decode(&self, model: &Model) -> impl Iterator<Item = Result<Vec<f64>, String>> {
         let places: Vec<_> = model.fields().iter().map(|field| self.columns.get(&field.name).copied()).collect();
@@ -146,10 +155,11 @@ struct Header {
     /// In the order of the output's classes.
     probabilities: Option<Vec<usize>>,
     inputs: HashMap<String, usize>,
+    group: Option<usize>,
 }
 
 impl Header {
-    fn new(header: &csv::StringRecord, output: &Output) -> Result<Header, String> {
+    fn new(header: &csv::StringRecord, output: &Output, group_by: Option<&str>) -> Result<Header, String> {
         if header.len() > MAX_FIELDS + MAX_CATEGORIES {
             return Err(format!("{} columns, more than are read", header.len()));
         }
@@ -170,13 +180,18 @@ impl Header {
         };
         let inputs =
             places.iter().filter_map(|(name, place)| Some((name.strip_prefix(INPUT)?.to_owned(), *place))).collect();
-        Ok(Header { truth: need(TRUTH)?, prediction: need(PREDICTION)?, probabilities, inputs })
+        let group = group_by.and_then(|column| {
+            let place = |prefix: &str| places.get(&*format!("{prefix}{column}")).copied();
+            place(GROUP).or_else(|| place(INPUT))
+        });
+        Ok(Header { truth: need(TRUTH)?, prediction: need(PREDICTION)?, probabilities, inputs, group })
     }
 }
 
 impl TestRows {
-    /// Reads `path`. The message of an error names the row, counted from 1 after the header, and the column.
-    pub fn read(path: &Path, output: &Output) -> Result<TestRows, String> {
+    /// Reads `path`, with the groups of the column `group_by`. The message of an error names the row, counted from 1 after the
+    /// header, and the column.
+    pub fn read(path: &Path, output: &Output, group_by: Option<&str>) -> Result<TestRows, String> {
         let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
         if !metadata.is_file() {
             return Err("it is no file".to_owned());
@@ -187,7 +202,7 @@ impl TestRows {
             return Err(format!("{size} bytes, more than the {MAX_TEST_BYTES} that are read; write fewer rows"));
         }
         let mut reader = csv::ReaderBuilder::new().has_headers(true).from_reader(file);
-        let header = Header::new(reader.headers().map_err(|error| error.to_string())?, output)?;
+        let header = Header::new(reader.headers().map_err(|error| error.to_string())?, output, group_by)?;
         let mut answers = match output {
             Output::Regression { .. } => Answers::Numbers { truth: Vec::new(), predicted: Vec::new() },
             Output::Classification { .. } => Answers::Classes {
@@ -199,15 +214,19 @@ impl TestRows {
         let classes: HashMap<&str, usize> =
             output.classes().iter().enumerate().map(|(place, class)| (class.as_str(), place)).collect();
         let mut records = Vec::new();
+        let mut groups = header.group.map(|_| Vec::new());
         for (place, record) in reader.records().enumerate() {
             let record = record.map_err(|error| error.to_string())?;
             push(&mut answers, &header, &classes, &record).map_err(|reason| format!("row {}: {reason}", place + 1))?;
+            if let Some((groups, place)) = groups.as_mut().zip(header.group) {
+                groups.push(record.get(place).unwrap_or_default().to_owned());
+            }
             if !header.inputs.is_empty() {
                 records.push(record);
             }
         }
         let inputs = (!header.inputs.is_empty()).then_some(Inputs { columns: header.inputs, records });
-        Ok(TestRows { answers, inputs })
+        Ok(TestRows { answers, inputs, groups })
     }
 }
 

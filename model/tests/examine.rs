@@ -1,6 +1,7 @@
 //! What a train step left behind becomes a verdict, by the model's own predictions.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -10,10 +11,15 @@ use slipway_model::{
     GoldenRow, Input, Lineage, Linear, Link, Manifest, Model, Output, artefact, examine,
 };
 use slipway_spec::contract::Exit;
-use slipway_spec::{DataIdentity, FeatureType, Run, Verdict};
+use slipway_spec::{DataIdentity, FeatureType, Outcome, Run, Verdict};
 
 /// Predicts `slope * x`; with a category that does nothing, of which the model knows `colours`.
 fn write(dir: &Path, slope: f64, colours: &[&str]) {
+    write_row(dir, slope, colours, &json!({"x": 3, "colour": "red"}));
+}
+
+/// The same, with a golden row of its own.
+fn write_row(dir: &Path, slope: f64, colours: &[&str], row: &serde_json::Value) {
     let colour = Field {
         name: "colour".to_owned(),
         type_: FeatureType::Category,
@@ -24,7 +30,7 @@ fn write(dir: &Path, slope: f64, colours: &[&str]) {
     let output = Output::Regression { name: "y".to_owned(), range: None };
     let estimator =
         Estimator::Linear(Linear { link: Link::Identity, coefficients: vec![vec![slope, 0.0]], intercepts: vec![0.0] });
-    write_model(dir, fields, output, estimator);
+    write_model(dir, fields, output, estimator, row);
 }
 
 fn write_classifier(dir: &Path) {
@@ -37,13 +43,13 @@ fn write_classifier(dir: &Path) {
     };
     let estimator =
         Estimator::Linear(Linear { link: Link::Logistic, coefficients: vec![vec![1.0]], intercepts: vec![0.0] });
-    write_model(dir, fields, output, estimator);
+    write_model(dir, fields, output, estimator, &json!({"x": 3}));
 }
 
-fn write_model(dir: &Path, fields: Vec<Field>, output: Output, estimator: Estimator) {
+fn write_model(dir: &Path, fields: Vec<Field>, output: Output, estimator: Estimator, row: &serde_json::Value) {
     let encoder = Encoder::new(vec![FieldEncoding::Identity; fields.len()]);
     let model = Model::new(fields.clone(), output.clone(), encoder, estimator).unwrap();
-    let row = json!({"x": 3, "colour": "red"}).as_object().unwrap().clone();
+    let row = row.as_object().unwrap().clone();
     let expected = model.predict_raw(&model.decode_json(&row).unwrap());
     let mut manifest = Manifest {
         format_version: 1,
@@ -151,7 +157,7 @@ fn a_classifier_is_asked_for_the_probabilities_that_the_file_leaves_out() {
     write_classifier(dir.path());
     let rows = "truth,prediction,input:x\nno,no,-1\nyes,yes,2\nno,yes,1\n";
     fs::write(dir.path().join("test.csv"), rows).unwrap();
-    assert_eq!(examined(dir.path(), &run(json!({})), None).report.metrics.len(), 9);
+    assert_eq!(examined(dir.path(), &run(json!({})), None).report.metrics.len(), 11);
 
     fs::write(dir.path().join("test.csv"), "truth,prediction\nno,no\nyes,yes\nno,yes\n").unwrap();
     fs::write(dir.path().join("metrics.json"), r#"{"roc_auc": 0.75, "accuracy": 1}"#).unwrap();
@@ -196,7 +202,7 @@ fn the_champion_is_scored_on_the_rows_that_both_models_read() {
 fn a_champion_that_cannot_be_scored_lets_nothing_pass_and_says_why() {
     let run = run(json!({"gates": [{"metric": "mae", "champion": {"worseByAtMost": 0.0}}]}));
     for (test, warning) in [
-        (Some(TEST), "another task"),
+        (Some(TEST), "another task, Classification"),
         (Some("truth,prediction\n1,1\n2,2\n"), "no input: columns"),
         (None, "no test.csv"),
     ] {
@@ -211,6 +217,68 @@ fn a_champion_that_cannot_be_scored_lets_nothing_pass_and_says_why() {
         assert_eq!(report.verdict, Verdict::Refused, "{report:?}");
         assert!(report.training.warnings.iter().any(|text| text.contains(warning)), "{warning}: {report:?}");
     }
+}
+
+#[test]
+fn a_champion_with_other_fields_is_compared_on_the_rows_it_can_read_and_one_that_reads_none_lets_nothing_pass() {
+    let run = run(json!({"gates": [{"metric": "mae", "champion": {"worseByAtMost": 10}}]}));
+    for (colours, verdict, warning) in [
+        (&["blue", "green", "red"][..], Verdict::Passed, None),
+        (&["green"], Verdict::Refused, Some("it can read none of the test rows: row 1: input:colour")),
+    ] {
+        let (dir, champion) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(dir.path(), 2.0, &["blue", "red"]);
+        fs::write(dir.path().join("test.csv"), TEST).unwrap();
+        let row = json!({"x": 3, "colour": colours[0]});
+        write_row(champion.path(), 1.0, colours, &row);
+        let report = examined(dir.path(), &run, Some(champion.path())).report;
+        assert_eq!(report.verdict, verdict, "{report:?}");
+        let found = report.training.warnings.iter().find(|text| text.contains("none of the test rows"));
+        assert_eq!(found.is_some(), warning.is_some(), "{:?}", report.training.warnings);
+        assert!(warning.is_none_or(|warning| found.unwrap().contains(warning)), "{found:?}");
+    }
+}
+
+#[test]
+fn groups_and_confidence_are_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 2.0, &["blue", "red"]);
+    let mut rows = "truth,prediction,input:x,input:colour,group:region\n".to_owned();
+    for row in 0..60 {
+        let (x, colour) = (row % 10, ["blue", "red"][row % 2]);
+        let (off, region) = if row < 20 { (4.0, "north") } else { (0.5, "south") };
+        writeln!(rows, "{},{},{x},{colour},{region}", 2.0 * x as f64 + off, 2 * x).unwrap();
+    }
+    fs::write(dir.path().join("test.csv"), rows).unwrap();
+    let gates = json!([
+        {"metric": "mae", "of": "WorstGroup", "atMost": 3},
+        {"metric": "mae", "of": "GroupGap", "atMost": 4},
+        {"metric": "mae", "of": "ConfidenceBound", "atMost": 2.5},
+        {"metric": "pinball_loss_90", "of": "ConfidenceBound", "atMost": 0.1},
+    ]);
+    let run = run(json!({"evaluation": {"groupBy": "region", "minGroupRows": 20}, "gates": gates}));
+    let examined = examined(dir.path(), &run, None);
+    let (report, outcomes) = (&examined.report, &examined.judgement.gates);
+    let groups = report.groups.as_ref().unwrap();
+    assert_eq!((&*groups.worst["mae"].group, groups.worst["mae"].value, groups.gap["mae"]), ("north", 4.0, 3.5));
+    let interval = report.intervals["mae"];
+    assert!(interval.low < report.metrics["mae"] && report.metrics["mae"] < interval.high, "{interval:?}");
+    assert_eq!(outcomes[0].message, "mae of the worst group is 4, above 3");
+    assert_eq!(outcomes[1].outcome, Outcome::Passed);
+    assert_eq!((outcomes[2].outcome, outcomes[2].observed), (Outcome::Passed, Some(interval.high)));
+    assert_eq!((&*outcomes[3].metric, outcomes[3].outcome), ("pinball_loss_90.confidence_bound", Outcome::Failed));
+}
+
+#[test]
+fn groups_that_test_rows_do_not_name_fail_their_gate_and_say_why() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 2.0, &["blue", "red"]);
+    fs::write(dir.path().join("test.csv"), TEST).unwrap();
+    let gates = json!([{"metric": "mae", "of": "WorstGroup", "atMost": 3}]);
+    let run = run(json!({"evaluation": {"groupBy": "region"}, "gates": gates}));
+    let report = examined(dir.path(), &run, None).report;
+    assert_eq!(report.verdict, Verdict::Refused);
+    assert_eq!(report.training.warnings, ["evaluation.groupBy: test.csv has no column input:region or group:region"]);
 }
 
 #[test]

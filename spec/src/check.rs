@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A condition on the model's behaviour: exactly one of `monotonic` and `range`.
+/// A condition on the model's behaviour: exactly one of `monotonic`, `range`, `unseenGroups` and `invariant`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Check {
@@ -10,6 +10,10 @@ pub enum Check {
     Monotonic(MonotonicCheck),
     /// Predictions stay within bounds.
     Range(RangeCheck),
+    /// No prediction for a group the model has not seen in training.
+    UnseenGroups(UnseenGroupsCheck),
+    /// Predictions do not depend on a feature.
+    Invariant(InvariantCheck),
 }
 
 /// Predictions move one way with a feature: of a classifier, the probability of the positive class.
@@ -60,4 +64,34 @@ pub struct RangeCheck {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schemars", schemars(range(min = 0.0)))]
     pub max_times_observed: Option<f64>,
+}
+
+/// No prediction for a group the model has not seen in training: every test row's value of the column is among those of the
+/// training rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct UnseenGroupsCheck {
+    /// The column that names the group of a row: a feature that is a category.
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
+    pub feature: String,
+}
+
+/// Predictions do not change when a feature does: of a classifier, the probabilities.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct InvariantCheck {
+    /// The feature.
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
+    pub feature: String,
+    /// How far a prediction may move, in the target's unit, or as a probability. Default: not at all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[cfg_attr(feature = "schemars", schemars(range(min = 0.0)))]
+    pub tolerance: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }

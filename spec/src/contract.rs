@@ -93,6 +93,9 @@ pub mod file {
     /// Test rows with columns `truth` and `prediction`, for a classifier `probability:<class>`, and, so that checks can be
     /// evaluated and a champion scored on the same rows, the row itself as `input:<column>`.
     pub const TEST: &str = "test.csv";
+    /// A folder: the artefact of the model that was fitted on the training rows alone, where the one beside it was fitted on
+    /// all rows. It is judged, and stays where it is.
+    pub const HELD_OUT: &str = "held-out";
     /// In [`super::path::META`]: folder of the champion's artefact.
     pub const CHAMPION: &str = "champion";
     /// In [`super::path::META`]: an earlier attempt's committed outcome; the attempt that finds it trains nothing.

@@ -10,6 +10,9 @@ pub struct Gate {
     /// The metric, by scikit-learn's name, or by the name a training image reports.
     #[cfg_attr(feature = "schemars", schemars(schema_with = "crate::schema::metric_name"))]
     pub metric: String,
+    /// Which number of the metric: its value on all test rows, or a stricter one.
+    #[serde(default, skip_serializing_if = "Of::is_default")]
+    pub of: Of,
     /// The model is refused below this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<f64>,
@@ -38,6 +41,53 @@ pub struct BaselineGate {
     /// How much better than the baseline the metric must be on the test rows, in the metric's own unit. 0: at least as good.
     #[cfg_attr(feature = "schemars", schemars(range(min = 0)))]
     pub better_by_at_least: f64,
+}
+
+/// Which number of a metric a gate is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
+pub enum Of {
+    /// The value on all test rows.
+    #[default]
+    AllRows,
+    /// The value within the group of `evaluation.groupBy` that has the worst.
+    WorstGroup,
+    /// The difference between the groups of `evaluation.groupBy` with the best and the worst value; never negative.
+    GroupGap,
+    /// The worse end of the 95 % confidence interval: the lower one where higher is better, otherwise the upper one.
+    ConfidenceBound,
+}
+
+impl Of {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_default(&self) -> bool {
+        *self == Of::default()
+    }
+
+    /// The name of this number of the metric, among others: `f1`, `f1.worst_group`.
+    pub fn key(self, metric: &str) -> String {
+        match self {
+            Of::AllRows => metric.to_owned(),
+            Of::WorstGroup => format!("{metric}.worst_group"),
+            Of::GroupGap => format!("{metric}.group_gap"),
+            Of::ConfidenceBound => format!("{metric}.confidence_bound"),
+        }
+    }
+
+    /// As a message speaks of it.
+    pub fn describe(self, metric: &str) -> String {
+        match self {
+            Of::AllRows => metric.to_owned(),
+            Of::WorstGroup => format!("{metric} of the worst group"),
+            Of::GroupGap => format!("the gap of {metric} between groups"),
+            Of::ConfidenceBound => format!("the 95 % confidence bound of {metric}"),
+        }
+    }
+
+    /// Whether a larger number is better, for a metric of which that is known.
+    pub fn higher_is_better(self, metric_is_better_higher: bool) -> bool {
+        self != Of::GroupGap && metric_is_better_higher
+    }
 }
 
 /// A bound relative to the model that serves now.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Of};
 use crate::metric::{Metric, Metrics};
 
 /// Whether a model may be published.
@@ -32,7 +32,7 @@ pub enum Outcome {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct GateResult {
-    /// The metric.
+    /// The metric; `f1.worst_group` and the like where the gate is about that number of it.
     pub metric: String,
     /// The outcome.
     pub outcome: Outcome,
@@ -109,7 +109,8 @@ pub struct Comparison<'a> {
 ///
 /// `baseline` are the metrics of the baseline, `None` where there is none; then gates relative to it fail.
 ///
-/// `metrics` are those of all test rows; relative gates go by `comparison`, `None` where there is no champion.
+/// `metrics` are those of all test rows, with the other numbers of them under the keys of [`Of::key`]; relative gates go by
+/// `comparison`, `None` where there is no champion.
 pub fn judge(
     metrics: &Metrics,
     comparison: Option<Comparison<'_>>,
@@ -148,9 +149,9 @@ fn judge_gate(
     comparison: Option<Comparison<'_>>,
     baseline: Option<&Metrics>,
 ) -> GateResult {
-    let name = &gate.metric;
+    let (key, name) = (&gate.of.key(&gate.metric), &*gate.of.describe(&gate.metric));
     let result = |outcome, observed, bound: Option<&Bound>, message| GateResult {
-        metric: name.clone(),
+        metric: key.clone(),
         outcome,
         observed: bound.map(|bound| bound.observed).or(observed),
         bound: bound.map(|bound| bound.value),
@@ -158,17 +159,17 @@ fn judge_gate(
         baseline: bound.and_then(|bound| bound.baseline),
         message,
     };
-    let Some(observed) = metrics.get(name).copied().filter(|value| !value.is_nan()) else {
-        return result(Outcome::Failed, None, None, missing(name, metrics));
+    let Some(observed) = metrics.get(key).copied().filter(|value| !value.is_nan()) else {
+        return result(Outcome::Failed, None, None, missing(gate, metrics));
     };
     if gate.champion.is_some()
-        && comparison.is_some_and(|both| !both.champion.contains_key(name) || !both.challenger.contains_key(name))
+        && comparison.is_some_and(|both| !both.champion.contains_key(key) || !both.challenger.contains_key(key))
     {
         let message =
             format!("{name} of the champion is undefined on these test rows, so nothing can be compared with it");
         return result(Outcome::Failed, Some(observed), None, message);
     }
-    let baseline = baseline.and_then(|metrics| metrics.get(name).copied());
+    let baseline = baseline.and_then(|metrics| metrics.get(&gate.metric).copied()).filter(|_| gate.of != Of::GroupGap);
     if gate.baseline.is_some() && baseline.is_none() {
         let message =
             format!("there is no {name} of a baseline on these test rows, so nothing can be compared with it");
@@ -197,12 +198,13 @@ fn bounds(gate: &Gate, observed: f64, comparison: Option<Comparison<'_>>, baseli
         value.map(|value| Bound { observed, value, is_lower, outcome_beyond, champion: None, baseline: None })
     };
     let relative = gate.champion.as_ref().zip(comparison).and_then(|(relative, both)| {
-        let champion = *both.champion.get(&gate.metric)?;
+        let key = gate.of.key(&gate.metric);
+        let champion = *both.champion.get(&key)?;
         // A metric that Slipway does not know is taken as better when higher.
-        let higher = Metric::parse(&gate.metric).is_none_or(Metric::higher_is_better);
+        let higher = gate.of.higher_is_better(Metric::parse(&gate.metric).is_none_or(Metric::higher_is_better));
         let slack = if higher { -relative.worse_by_at_most } else { relative.worse_by_at_most };
         Some(Bound {
-            observed: *both.challenger.get(&gate.metric)?,
+            observed: *both.challenger.get(&key)?,
             value: champion + slack,
             is_lower: higher,
             outcome_beyond: Outcome::Failed,
@@ -249,8 +251,16 @@ fn beyond(name: &str, bound: &Bound) -> String {
     }
 }
 
-fn missing(name: &str, metrics: &Metrics) -> String {
-    let known: Vec<_> = metrics.keys().map(String::as_str).collect();
+fn missing(gate: &Gate, metrics: &Metrics) -> String {
+    let name = &gate.metric;
+    if gate.of != Of::AllRows && metrics.contains_key(name) {
+        let why = match gate.of {
+            Of::ConfidenceBound => "the metric is undefined in too many resamples, or is not computed by Slipway",
+            _ => "no group of evaluation.groupBy with enough test rows has a value; see the warnings",
+        };
+        return format!("{} is not known: {why}", gate.of.describe(name));
+    }
+    let known: Vec<_> = metrics.keys().map(String::as_str).filter(|name| !name.contains('.')).collect();
     if Metric::parse(name).is_some() {
         format!("{name} is undefined on these test rows or was not reported; reported: {}", known.join(", "))
     } else {
@@ -390,6 +400,35 @@ mod tests {
         let (outcome, message) = judged("{metric: r2, baseline: {betterByAtLeast: 0}}", 0.1);
         assert_eq!(outcome, Outcome::Failed);
         assert!(message.contains("baseline"), "{message}");
+    }
+
+    #[test]
+    fn a_gate_may_be_about_the_worst_group_the_gap_and_the_confidence_bound() {
+        let observed =
+            metrics(&[("f1", 0.8), ("f1.worst_group", 0.5), ("f1.group_gap", 0.4), ("f1.confidence_bound", 0.75)]);
+        for (yaml, outcome, message) in [
+            ("{metric: f1, of: WorstGroup, atLeast: 0.6}", Outcome::Failed, "f1 of the worst group is 0.5, below 0.6"),
+            (
+                "{metric: f1, of: GroupGap, atMost: 0.3}",
+                Outcome::Failed,
+                "the gap of f1 between groups is 0.4, above 0.3",
+            ),
+            (
+                "{metric: f1, of: ConfidenceBound, atLeast: 0.7}",
+                Outcome::Passed,
+                "the 95 % confidence bound of f1 is 0.75, not below 0.7",
+            ),
+        ] {
+            let result = judge(&observed, None, None, &[gate(yaml)], vec![]).gates.remove(0);
+            assert_eq!((result.outcome, &*result.message), (outcome, message), "{yaml}");
+        }
+        let gap = gate("{metric: f1, of: GroupGap, champion: {worseByAtMost: 0.05}}");
+        let both = Comparison { champion: &metrics(&[("f1.group_gap", 0.3)]), challenger: &observed };
+        let result = judge(&observed, Some(both), None, &[gap], vec![]).gates.remove(0);
+        assert_eq!((result.outcome, result.bound), (Outcome::Failed, Some(0.35)), "a wider gap is worse");
+        let unknown = gate("{metric: f1, of: WorstGroup, atLeast: 0.6}");
+        let result = judge(&metrics(&[("f1", 0.8)]), None, None, &[unknown], vec![]).gates.remove(0);
+        assert!(result.message.starts_with("f1 of the worst group is not known: no group"), "{}", result.message);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod check;
 pub mod contract;
 pub mod data_report;
 pub mod estimator;
+pub mod evaluation;
 pub mod gate;
 pub mod judge;
 pub mod metric;
@@ -18,13 +19,18 @@ pub mod report;
 pub mod run;
 #[cfg(feature = "schemars")]
 pub mod schema;
+pub mod search;
+pub mod split;
 
-pub use check::{Check, Direction, MonotonicCheck, RangeCheck};
+pub use check::{Check, Direction, InvariantCheck, MonotonicCheck, RangeCheck, UnseenGroupsCheck};
 pub use data_report::{ColumnReport, ColumnRole, DataReport, Finding, FindingKind, NumberSummary, ValueCount};
 pub use estimator::Estimator;
-pub use gate::{BaselineGate, Gate, RelativeGate, Requirement};
+pub use evaluation::{
+    Confidence, Evaluation, GroupMetrics, GroupReport, GroupWord, Interval, Maximised, Threshold, ThresholdReport,
+};
+pub use gate::{BaselineGate, Gate, Of, RelativeGate, Requirement};
 pub use judge::{CheckResult, Comparison, GateResult, Judgement, Outcome, Verdict};
-pub use metric::{Metric, Metrics};
+pub use metric::{Metric, Metrics, Percent};
 pub use parameters::{
     ClassWeight, Criterion, DummyStrategy, EarlyStopping, Fraction, Grid, IntOrNone, Loss, MaxFeatures,
     NonNegativeNumber, ParameterError, Parameters, Penalty, PositiveInteger, PositiveNumber, Share, ShareOrCount,
@@ -32,9 +38,12 @@ pub use parameters::{
 };
 pub use pictures::{ImportanceKind, Importances, Pictures};
 pub use report::{
-    About, Baseline, DataFile, DataIdentity, Report, RowCounts, SearchPoint, SearchReport, Summary, TrainingNotes,
+    About, Baseline, DataFile, DataIdentity, Report, RowCounts, SearchPoint, SearchReport, SearchRound, Summary,
+    TrainingNotes,
 };
 pub use run::{
-    ArtefactRef, Builtin, Container, Data, Encoding, EnvVar, Feature, FeatureType, MissingPolicy, Output, RandomSplit,
-    Run, Search, Select, Split, Task, TimeSplit, Train, TrainingSpec,
+    ArtefactRef, Builtin, Container, Data, Encoding, EnvVar, Feature, FeatureType, MissingPolicy, Output, Run, Select,
+    Task, Train, TrainingSpec,
 };
+pub use search::{Factor, FoldKind, Folding, Halving, NumberRange, RandomSearch, Resource, Search, SearchError};
+pub use split::{GroupSplit, RandomSplit, Split, TimeSplit};

@@ -88,8 +88,28 @@ macro_rules! parameters {
                 })*
                 points
             }
+
+            /// One value of each name on top of `base`; `choose` gives the place of one of as many.
+            pub fn draw(&self, base: &Parameters, choose: &mut impl FnMut(usize) -> usize) -> Parameters {
+                let mut point = base.clone();
+                $(if let Some(values) = &self.$field {
+                    point.$field = values.get(choose(values.len())).cloned();
+                })*
+                point
+            }
         }
 
+        impl Parameters {
+            /// These parameters, and in place of some of them what `others` sets.
+            #[must_use]
+            pub fn with(&self, others: &Parameters) -> Parameters {
+                let mut all = self.clone();
+                $(if others.$field.is_some() {
+                    all.$field.clone_from(&others.$field);
+                })*
+                all
+            }
+        }
     };
 }
 
@@ -210,8 +230,14 @@ impl Grid {
         self.names().is_empty()
     }
 
-    /// Whether `estimator` takes this grid on top of `base` for `task`.
+    /// Whether `estimator` takes this grid on top of `base` for `task`, and its points are not too many to try all.
     pub fn check(&self, base: &Parameters, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
+        self.check_values(base, estimator, task)?;
+        if self.size() > MAX_GRID_POINTS { Err(ParameterError::TooMany(self.size())) } else { Ok(()) }
+    }
+
+    /// Whether `estimator` takes each of these values on top of `base` for `task`.
+    pub fn check_values(&self, base: &Parameters, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
         let names = self.names();
         check_names(&names, estimator)?;
         if let Some(name) = names.iter().find(|name| base.names().contains(name)) {
@@ -219,9 +245,6 @@ impl Grid {
         }
         if self.size() == 0 {
             return Err(ParameterError::Empty);
-        }
-        if self.size() > MAX_GRID_POINTS {
-            return Err(ParameterError::TooMany(self.size()));
         }
         self.criterion.iter().flatten().try_for_each(|&criterion| check_criterion(criterion, estimator, task))?;
         self.loss.iter().flatten().try_for_each(|loss| loss.check("loss", task))?;
@@ -296,10 +319,10 @@ impl fmt::Display for ParameterError {
                 write!(f, "{parameter} {word} is not for {of}; write one of {known}")
             }
             ParameterError::Twice(name) => {
-                write!(f, "{name} is both in parameters and in search.grid; write it in one of the two")
+                write!(f, "{name} is both in parameters and in the search; write it in one of the two")
             }
             ParameterError::Empty => {
-                write!(f, "search.grid has an empty list; give at least one value or leave the name out")
+                write!(f, "a name of the search has an empty list; give at least one value or leave the name out")
             }
             ParameterError::TooMany(points) => {
                 write!(f, "search.grid has {points} points; at most {MAX_GRID_POINTS} are tried")

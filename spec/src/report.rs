@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::MAX_MESSAGE_BYTES;
 use crate::data_report::DataReport;
 use crate::estimator::Estimator;
+use crate::evaluation::{GroupReport, Interval, ThresholdReport};
 use crate::judge::{CheckResult, GateResult, Judgement, Verdict};
 use crate::metric::Metrics;
 use crate::parameters::{DummyStrategy, Parameters};
@@ -89,6 +90,12 @@ pub struct Report {
     /// Metrics that Slipway could not recompute: the training image's own word.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub self_reported: Vec<String>,
+    /// 95 % confidence intervals of metrics.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intervals: BTreeMap<String, Interval>,
+    /// The metrics within groups of test rows, where the spec asks for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<GroupReport>,
     /// The champion's metrics on the same test rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub champion_metrics: Option<Metrics>,
@@ -161,6 +168,12 @@ pub struct TrainingNotes {
     /// The search, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchReport>,
+    /// The threshold of a classifier, where the spec asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<ThresholdReport>,
+    /// The judged model was fitted on the training rows; the published one on this many rows, the test rows included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refitted_on: Option<usize>,
     /// Rows by their use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowCounts>,
@@ -218,12 +231,27 @@ pub struct SearchReport {
     pub folds: usize,
     /// Number of points tried.
     pub points: usize,
+    /// The rounds of successive halving.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<SearchRound>,
     /// Mean score of the best point over the folds.
     pub best_score: f64,
     /// The best point.
     pub best_parameters: Parameters,
-    /// The best points, at most 100, best first.
+    /// The best points, at most 100, best first; of successive halving those of the last round first.
     pub results: Vec<SearchPoint>,
+}
+
+/// One round of successive halving.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchRound {
+    /// Points that were tried in it.
+    pub points: usize,
+    /// What each was given: rows, or trees.
+    pub resources: usize,
+    /// Mean score of its best point.
+    pub best_score: f64,
 }
 
 /// One point of a search.

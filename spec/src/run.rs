@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
 use crate::estimator::Estimator;
+use crate::evaluation::{Evaluation, Threshold};
 use crate::gate::Gate;
-use crate::parameters::{Grid, Parameters};
+use crate::metric::Metric;
+use crate::parameters::Parameters;
+use crate::search::Search;
+use crate::split::Split;
 
 /// One run, as the operator hands it to the steps in `SLIPWAY_RUN` and `fetch` to `train` in `/slipway/run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +75,9 @@ pub struct TrainingSpec {
     pub positive_class: Option<String>,
     /// How to train: exactly one of `builtin` and `container`.
     pub train: Train,
+    /// What else is computed of the test rows.
+    #[serde(default, skip_serializing_if = "Evaluation::is_empty")]
+    pub evaluation: Evaluation,
     /// Conditions on metrics that the model must meet to be published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schemars", schemars(length(max = 32)))]
@@ -81,6 +88,16 @@ pub struct TrainingSpec {
     pub checks: Vec<Check>,
     /// Where the artefact goes.
     pub output: Output,
+}
+
+impl TrainingSpec {
+    /// The metrics that gates name, as far as Slipway computes them.
+    pub fn gated_metrics(&self) -> Vec<Metric> {
+        let mut gated: Vec<Metric> = self.gates.iter().filter_map(|gate| Metric::parse(&gate.metric)).collect();
+        gated.sort_unstable();
+        gated.dedup();
+        gated
+    }
 }
 
 /// The data a run trains on.
@@ -205,27 +222,13 @@ pub struct Builtin {
     /// How test rows are set aside.
     #[serde(default)]
     pub split: Split,
-}
-
-/// Grid search with cross-validation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Search {
-    /// The values to try for each parameter; every combination is tried.
-    pub grid: Grid,
-    /// Number of folds: unshuffled for Regression, stratified for Classification.
-    #[serde(default = "default_folds")]
-    #[cfg_attr(feature = "schemars", schemars(range(min = 2, max = 50)))]
-    pub folds: i32,
-    /// The metric that decides, averaged over the folds. Default: r2 or accuracy.
+    /// From which probability on the positive class is predicted. Default: the more probable of the two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(schema_with = "crate::schema::known_metric"))]
-    pub metric: Option<String>,
-}
-
-fn default_folds() -> i32 {
-    5
+    pub threshold: Option<Threshold>,
+    /// Judge the model that was fitted on the training rows, and publish one that is fitted in the same way on all rows, the
+    /// test rows included. Metrics, gates and the comparison with the champion are of the first, checks of the second.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refit_on_all_rows: bool,
 }
 
 /// What is known of a column.
@@ -291,66 +294,4 @@ pub enum Encoding {
     Ordinal,
     /// One column of zeros and ones for each category.
     OneHot,
-}
-
-/// How test rows are set aside: exactly one of `random`, `column` and `time`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Split {
-    /// At random, with a seed.
-    Random(RandomSplit),
-    /// By a column whose values are `train` and `test`; it is no feature. Rows keep their order.
-    Column(String),
-    /// The latest rows are the test.
-    Time(TimeSplit),
-}
-
-impl Default for Split {
-    fn default() -> Self {
-        Split::Random(RandomSplit::default())
-    }
-}
-
-/// Test rows at random.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", default)]
-pub struct RandomSplit {
-    /// Share of rows that become the test.
-    #[cfg_attr(feature = "schemars", schemars(range(min = 0.01, max = 0.9)))]
-    pub test_fraction: f64,
-    /// A column whose values keep their shares in both parts. Default: the target, for Classification.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
-    pub stratify_by: Option<String>,
-    /// Seed of the shuffle.
-    pub seed: i64,
-}
-
-impl Default for RandomSplit {
-    fn default() -> Self {
-        RandomSplit { test_fraction: 0.2, stratify_by: None, seed: 42 }
-    }
-}
-
-/// The latest rows are the test.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct TimeSplit {
-    /// The column that holds the time of a row.
-    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
-    pub column: String,
-    /// Share of rows that become the test.
-    #[serde(default = "default_test_fraction")]
-    #[cfg_attr(feature = "schemars", schemars(range(min = 0.01, max = 0.9)))]
-    pub test_fraction: f64,
-    /// Days before the first test row whose rows are left out of training, because their labels were not yet known.
-    #[serde(default)]
-    #[cfg_attr(feature = "schemars", schemars(range(min = 0, max = 36500)))]
-    pub embargo_days: i32,
-}
-
-fn default_test_fraction() -> f64 {
-    0.2
 }

@@ -7,14 +7,16 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use crate::check::{Check, MonotonicCheck, RangeCheck};
+use crate::check::{Check, InvariantCheck, MonotonicCheck, RangeCheck, UnseenGroupsCheck};
 use crate::estimator::Estimator;
-use crate::metric::Metric;
+use crate::evaluation::{Maximised, Threshold};
+use crate::metric::{Metric, PARAMETRIC};
 use crate::parameters::{
     self, ClassWeight, EarlyStopping, Fraction, IntOrNone, MaxFeatures, NonNegativeNumber, PositiveInteger,
     PositiveNumber, Share, ShareOrCount,
 };
-use crate::run::{Builtin, Container, RandomSplit, Split, Task, TimeSplit, Train};
+use crate::run::{Builtin, Container, Task, Train};
+use crate::split::{GroupSplit, RandomSplit, Split, TimeSplit};
 
 /// One CEL rule; `message` says what to write instead.
 pub fn rule(rule: impl Into<String>, message: impl Into<String>) -> Value {
@@ -59,8 +61,16 @@ pub fn metric_name(_: &mut SchemaGenerator) -> Schema {
 
 /// Name of a metric that Slipway computes.
 pub fn known_metric(_: &mut SchemaGenerator) -> Schema {
-    let names: Vec<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-    json_schema!({"type": "string", "enum": names})
+    let all = cel_list(Metric::ALL.iter().map(|metric| metric.name()));
+    let names: Vec<_> = [Task::Regression, Task::Classification].map(Metric::names).into();
+    json_schema!({
+        "type": "string",
+        "maxLength": 64,
+        "x-kubernetes-validations": [rule(
+            format!("self in {all} || self.matches('{PARAMETRIC}')"),
+            format!("write one of {}", names.join(", ")),
+        )],
+    })
 }
 
 /// Rules of [`crate::Data`].
@@ -79,17 +89,21 @@ fn cel_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
 /// Rules of a whole run: `self` holds the fields of [`crate::TrainingSpec`].
 pub fn training_rules() -> Vec<Value> {
     let task_metrics = |task: Task| cel_list(Metric::ALL.iter().filter(|m| m.task() == task).map(|m| m.name()));
+    let parametric = format!("g.metric.matches('{PARAMETRIC}')");
     let metrics_fit = |task: Task| {
+        let or = if task == Task::Regression { format!(" || {parametric}") } else { String::new() };
         format!(
             "!has(self.task) || self.task != '{task}' || !has(self.gates) || !has(self.train.builtin) || \
-             self.gates.all(g, g.metric in {})",
+             self.gates.all(g, g.metric in {}{or})",
             task_metrics(task)
         )
     };
     let all = cel_list(Metric::ALL.iter().map(|m| m.name()));
     vec![
         rule(
-            format!("!has(self.gates) || !has(self.train.builtin) || self.gates.all(g, g.metric in {all})"),
+            format!(
+                "!has(self.gates) || !has(self.train.builtin) || self.gates.all(g, g.metric in {all} || {parametric})"
+            ),
             format!(
                 "a gate names a metric that the builtin trainer does not compute; write one of {} (Regression) or {} (Classification)",
                 Metric::names(Task::Regression),
@@ -109,6 +123,20 @@ pub fn training_rules() -> Vec<Value> {
         rule(
             "!has(self.positiveClass) || !has(self.task) || self.task == 'Classification'",
             "positiveClass is for task Classification; leave it out",
+        ),
+        rule(
+            "!has(self.train.builtin) || !has(self.train.builtin.threshold) || !has(self.task) || self.task == 'Classification'",
+            "threshold is for task Classification; leave it out",
+        ),
+        rule(
+            "!has(self.gates) || has(self.evaluation) && has(self.evaluation.groupBy) || \
+             self.gates.all(g, !has(g.of) || !(g.of in ['WorstGroup', 'GroupGap']))",
+            "a gate of WorstGroup or GroupGap needs groups; write evaluation.groupBy",
+        ),
+        rule(
+            "!has(self.gates) || !has(self.evaluation) || !has(self.evaluation.confidence) || \
+             self.evaluation.confidence.resamples > 0 || self.gates.all(g, !has(g.of) || g.of != 'ConfidenceBound')",
+            "a gate of ConfidenceBound needs resamples; write evaluation.confidence.resamples above 0",
         ),
         rule(
             "!has(self.train.builtin) || !has(self.train.builtin.features) || \
@@ -137,8 +165,21 @@ pub(crate) fn builtin_rules() -> Value {
     let distinct: Vec<_> =
         typed().map(|(name, _)| format!("!(has(self.parameters.{name}) && has(self.search.grid.{name}))")).collect();
     let once = rule(
-        format!("!has(self.parameters) || !has(self.search) || ({})", distinct.join(" && ")),
+        format!("!has(self.parameters) || !has(self.search) || !has(self.search.grid) || ({})", distinct.join(" && ")),
         "a name stands in parameters and in search.grid; write it in one of the two",
+    );
+    let drawn: Vec<_> = typed()
+        .map(|(name, _)| {
+            format!(
+                "!(has(self.parameters.{name}) && \
+                 (has(self.search.random.choices) && has(self.search.random.choices.{name}) || \
+                 has(self.search.random.ranges) && '{name}' in self.search.random.ranges))"
+            )
+        })
+        .collect();
+    let drawn_once = rule(
+        format!("!has(self.parameters) || !has(self.search) || !has(self.search.random) || ({})", drawn.join(" && ")),
+        "a name stands in parameters and in search.random; write it in one of the two",
     );
     let of_some = typed().filter(|(_, estimators)| estimators.len() < Estimator::ALL.len());
     let owned = of_some.map(|(name, estimators)| {
@@ -146,13 +187,15 @@ pub(crate) fn builtin_rules() -> Value {
         rule(
             format!(
                 "self.estimator in {} || ((!has(self.parameters) || !has(self.parameters.{name})) && \
-                 (!has(self.search) || !has(self.search.grid.{name})))",
+                 (!has(self.search) || (!has(self.search.grid) || !has(self.search.grid.{name})) && \
+                 (!has(self.search.random) || !has(self.search.random.choices) || \
+                 !has(self.search.random.choices.{name}))))",
                 cel_list(names.iter().copied())
             ),
             format!("{name} is a parameter of {}; leave it out", names.join(", ")),
         )
     });
-    std::iter::once(once).chain(owned).collect()
+    [once, drawn_once].into_iter().chain(owned).collect()
 }
 
 pub(crate) fn gate_rules() -> Value {
@@ -177,12 +220,26 @@ pub(crate) fn gate_rules() -> Value {
             "atLeast is above atMost, so no model can pass",
         ),
         rule(
-            format!("!(self.metric in {lower}) || (!has(self.atLeast) && !has(self.warnBelow))"),
-            "lower is better for this metric; write atMost and warnAbove",
+            format!(
+                "!(self.metric in {lower} || has(self.of) && self.of == 'GroupGap') || \
+                 (!has(self.atLeast) && !has(self.warnBelow))"
+            ),
+            "lower is better for this metric or gap; write atMost and warnAbove",
         ),
         rule(
-            format!("!(self.metric in {higher}) || (!has(self.atMost) && !has(self.warnAbove))"),
+            format!(
+                "!(self.metric in {higher}) || has(self.of) && self.of == 'GroupGap' || \
+                 (!has(self.atMost) && !has(self.warnAbove))"
+            ),
             "higher is better for this metric; write atLeast and warnBelow",
+        ),
+        rule(
+            "!has(self.champion) || !has(self.of) || self.of != 'ConfidenceBound'",
+            "the champion has no confidence bound to compare with; leave of or champion out",
+        ),
+        rule(
+            "!has(self.baseline) || !has(self.of) || self.of != 'GroupGap'",
+            "the baseline has no gap between groups; leave of or baseline out",
         ),
     ])
 }
@@ -201,6 +258,47 @@ pub(crate) fn range_rules() -> Value {
             "range needs a bound: write min, max or maxTimesObserved",
         ),
         rule("!has(self.min) || !has(self.max) || self.min <= self.max", "min is above max, so no prediction can pass"),
+    ])
+}
+
+pub(crate) fn search_rules() -> Value {
+    Value::from(vec![rule("has(self.grid) != has(self.random)", "write exactly one of grid, random")])
+}
+
+pub(crate) fn number_range_rules() -> Value {
+    Value::from(vec![
+        rule("self.min <= self.max", "min is above max, so nothing can be drawn"),
+        rule("!has(self.log) || !self.log || self.min > 0.0", "log needs min above 0"),
+    ])
+}
+
+pub(crate) fn halving_rules() -> Value {
+    Value::from(vec![
+        rule(
+            "!has(self.resource) || self.resource != 'n_estimators' || has(self.maxResources)",
+            "resource n_estimators needs maxResources: the most trees",
+        ),
+        rule(
+            "!has(self.minResources) || !has(self.maxResources) || self.minResources <= self.maxResources",
+            "minResources is above maxResources; write less",
+        ),
+    ])
+}
+
+pub(crate) fn folding_rules() -> Value {
+    Value::from(vec![
+        rule(
+            "has(self.column) == (has(self.kind) && self.kind in ['GroupKFold', 'TimeSeriesSplit'])",
+            "GroupKFold and TimeSeriesSplit need a column, and only they",
+        ),
+        rule(
+            "!has(self.kind) || self.kind != 'TimeSeriesSplit' || !has(self.repeats) && (!has(self.shuffle) || !self.shuffle)",
+            "TimeSeriesSplit keeps the order of time; leave shuffle and repeats out",
+        ),
+        rule(
+            "!has(self.embargoDays) || has(self.kind) && self.kind == 'TimeSeriesSplit'",
+            "embargoDays is for TimeSeriesSplit; leave it out",
+        ),
     ])
 }
 
@@ -257,6 +355,7 @@ schema!(Split, "Split", generator => {
     let column = json_schema!({"type": "string", "minLength": 1, "maxLength": 256});
     let mut schema = union(&[
         ("random", "Test rows are drawn at random, with a seed.", RandomSplit::json_schema(generator)),
+        ("group", "Groups of rows are drawn at random, with a seed.", GroupSplit::json_schema(generator)),
         ("column", "A column whose values are train and test. It is no feature, and rows keep their order.", column),
         ("time", "The latest rows are the test.", TimeSplit::json_schema(generator)),
     ]);
@@ -267,7 +366,24 @@ schema!(Split, "Split", generator => {
 schema!(Check, "Check", generator => union(&[
     ("monotonic", "Predictions move one way with a feature.", MonotonicCheck::json_schema(generator)),
     ("range", "Predictions stay within bounds.", RangeCheck::json_schema(generator)),
+    (
+        "unseenGroups",
+        "No prediction for a group the model has not seen in training.",
+        UnseenGroupsCheck::json_schema(generator),
+    ),
+    ("invariant", "Predictions do not depend on a feature.", InvariantCheck::json_schema(generator)),
 ]));
+
+schema!(Threshold, "Threshold", generator => {
+    let share = || json_schema!({"type": "number", "minimum": 0, "maximum": 1});
+    union(&[
+        ("value", "This probability.", share()),
+        ("maximise", "The one that makes a metric largest.", Maximised::json_schema(generator)),
+        ("precisionAtLeast", "The one with the largest recall among those with at least this precision.", share()),
+        ("recallAtLeast", "The one with the largest precision among those with at least this recall.", share()),
+        ("flagShare", "The one from which on this share of the rows is predicted positive.", share()),
+    ])
+});
 
 schema!(IntOrNone, "IntOrNone", _generator => json_schema!({
     "x-kubernetes-int-or-string": true,

@@ -1,15 +1,20 @@
 //! What a model must beat: the same answer to every row.
 
 use slipway_model::test_rows::Answers;
-use slipway_model::{Output, metrics, most_probable};
-use slipway_spec::{Baseline, Estimator, Parameters};
+use slipway_model::{Output, metrics};
+use slipway_spec::{Baseline, Estimator, Metric, Parameters};
 
 use crate::data::dataset::Dataset;
 use crate::learner::{FitError, Target, dummy};
 
 /// `Dummy` with its default strategy, learnt from the training rows, and what its answer is worth on the test rows, whose truth
-/// `answers` holds.
-pub(crate) fn baseline(dataset: &Dataset, output: &Output, answers: &Answers) -> Result<Baseline, FitError> {
+/// `answers` holds; `asked` are metrics that the report has beside its usual ones.
+pub(crate) fn baseline(
+    dataset: &Dataset,
+    output: &Output,
+    answers: &Answers,
+    asked: &[Metric],
+) -> Result<Baseline, FitError> {
     let (rows, target) = (&dataset.rows.train, &dataset.target);
     let values = target.values.iter();
     // Rows without a target are no training rows.
@@ -26,10 +31,10 @@ pub(crate) fn baseline(dataset: &Dataset, output: &Output, answers: &Answers) ->
         }
         Answers::Classes { truth, .. } => Answers::Classes {
             truth: truth.clone(),
-            predicted: vec![most_probable(&answer); truth.len()],
+            predicted: vec![output.class(&answer); truth.len()],
             probabilities: Some(answer.repeat(truth.len())),
         },
     };
-    let metrics = metrics::evaluate(output, same.scored()).metrics;
+    let metrics = metrics::evaluate_with(output, same.scored(), asked).metrics;
     Ok(Baseline { estimator: Estimator::Dummy, strategy: dummy::default_strategy(output.task()), metrics })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 use slipway_model::test_rows::Answers;
-use slipway_model::{Distribution, Distributions, Golden, GoldenRow, Model, Output, most_probable};
+use slipway_model::{Distribution, Distributions, Golden, GoldenRow, Model, Output};
 use slipway_spec::FeatureType;
 
 use crate::data::dataset::{Dataset, FeatureColumn};
@@ -27,26 +27,33 @@ pub(crate) struct Evidence {
     pub(crate) distributions: Distributions,
 }
 
+impl Evidence {
+    /// Makes the distribution of predictions that of these answers.
+    pub(crate) fn describe_answers(&mut self, output: &Output) {
+        self.distributions.predictions = Some(predictions(output, &self.answers));
+    }
+}
+
 /// Predicts the test rows, chooses golden rows, and describes how values were spread.
 pub(crate) fn gather(dataset: &Dataset, model: &Model) -> Evidence {
     let test = &dataset.rows.test;
     let raw: Vec<Vec<f64>> = test.par_iter().map(|&row| model.predict_raw(&dataset.decoded(row))).collect();
     let golden = golden(dataset, model, &raw);
-    let answers = answers(dataset, raw);
+    let answers = answers(dataset, model.output(), raw);
     let predictions = Some(predictions(model.output(), &answers));
     let features = dataset.features.iter().take(MAX_DISTRIBUTIONS);
     let features = features.map(|feature| (feature.field.name.clone(), spread(dataset, feature))).collect();
     Evidence { answers, golden, distributions: Distributions { features, predictions } }
 }
 
-fn answers(dataset: &Dataset, raw: Vec<Vec<f64>>) -> Answers {
+fn answers(dataset: &Dataset, output: &Output, raw: Vec<Vec<f64>>) -> Answers {
     let truth = dataset.rows.test.iter().map(|&row| dataset.target.values[row as usize]);
     if dataset.target.classes.is_empty() {
         return Answers::Numbers { truth: truth.collect(), predicted: raw.into_iter().flatten().collect() };
     }
     Answers::Classes {
         truth: truth.map(|class| class as usize).collect(),
-        predicted: raw.iter().map(|probabilities| most_probable(probabilities)).collect(),
+        predicted: raw.iter().map(|probabilities| output.class(probabilities)).collect(),
         probabilities: Some(raw.into_iter().flatten().collect()),
     }
 }

@@ -15,15 +15,18 @@ mod evidence;
 mod folds;
 mod learner;
 mod output;
+pub mod progress;
 pub mod reader;
 mod search;
 pub mod spec_file;
 pub mod step;
 mod summary;
+mod threshold;
 mod train;
 
 use slipway_model::rng;
 
 pub use error::{DataError, Error};
+pub use progress::Listener;
 pub use summary::summary;
 pub use train::{Progress, Trained, train};

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use slipway_model::artefact;
 use slipway_spec::Verdict;
 use slipway_spec::contract::{Exit, file, path, reason_last};
+use slipway_trainer::progress::Stderr;
 use slipway_trainer::{spec_file, step, summary, train};
 
 /// Trains a model on a CSV file and judges it.
@@ -69,7 +70,7 @@ enum Command {
 fn main() -> ExitCode {
     let exit = match Cli::try_parse() {
         Ok(Cli { command: Some(Command::Step { run, input, output }), .. }) => {
-            match step::step(&run, &input, &output, &|line| eprintln!("{line}")) {
+            match step::step(&run, &input, &output, &Stderr::default()) {
                 Ok(_) => Exit::Done,
                 Err(error) => fail(error.exit(), &error.to_string()),
             }
@@ -87,7 +88,7 @@ fn main() -> ExitCode {
 }
 
 fn on_laptop(laptop: &Laptop) -> Exit {
-    let progress = |line: &str| eprintln!("{line}");
+    let progress = Stderr::default();
     let mut run = match spec_file::read(&laptop.run, &laptop.data, &laptop.output) {
         Ok(run) => run,
         Err(error) => return fail(error.exit(), &error.to_string()),

@@ -8,12 +8,11 @@ use slipway_model::manifest::FORMAT_VERSION;
 use slipway_model::test_rows::{Answers, MAX_TEST_BYTES};
 use slipway_model::{Artefact, Input, Lineage, Manifest, Model, artefact};
 use slipway_spec::contract::file;
-use slipway_spec::{Builtin, Metrics, Run, Split};
+use slipway_spec::{Builtin, Metrics, Run, Split, TrainingNotes};
 
-use crate::clock::Clock;
 use crate::data::dataset::Dataset;
 use crate::error::Error;
-use crate::evidence::{Evidence, MAX_DISTRIBUTIONS};
+use crate::evidence::Evidence;
 use crate::train::Trained;
 
 /// What was learned, to be written.
@@ -24,34 +23,37 @@ pub(crate) struct Learnt<'a> {
     pub(crate) model: &'a Model,
     pub(crate) evidence: Evidence,
     pub(crate) metrics: Metrics,
+    /// The model was fitted on all rows; the metrics are of one that was not.
+    pub(crate) all_rows: bool,
+}
+
+/// Writes how training went into `dir`, after everything else.
+pub(crate) fn write_notes(dir: &Path, notes: &TrainingNotes) -> Result<(), Error> {
+    write_json(&dir.join(file::TRAINING), notes)
 }
 
 impl Learnt<'_> {
-    /// Writes everything into `dir` and reads the artefact back, golden rows included. `training.json` comes last.
-    pub(crate) fn write(self, dir: &Path, mut trained: Trained, mut clock: Clock) -> Result<Trained, Error> {
+    /// Writes `test.csv` and `metrics.json` into `dir`, which is made where it is missing. Says what was left out.
+    pub(crate) fn write_test_rows(&self, dir: &Path) -> Result<Option<String>, Error> {
         fs::create_dir_all(dir).map_err(|error| Error::io(dir, error))?;
-        let warnings = &mut trained.notes.warnings;
-        if self.dataset.features.len() > MAX_DISTRIBUTIONS {
-            warnings.push(format!("distributions are kept of the first {MAX_DISTRIBUTIONS} features only"));
-        }
         let (test, cut) = self.test_rows(MAX_TEST_BYTES as usize);
-        warnings.extend(cut);
         artefact::write_file(&dir.join(file::TEST), &test)?;
         write_json(&dir.join(file::METRICS), &self.metrics)?;
-        let model = self.model;
-        let mut manifest = self.manifest(&trained);
-        artefact::write(dir, &mut manifest, model, &[])?;
-        Artefact::load(dir, None)?;
-        clock.lap("write");
-        trained.notes.timings = clock.timings();
-        trained.notes.cpu_timings = clock.cpu_timings();
-        write_json(&dir.join(file::TRAINING), &trained.notes)?;
-        Ok(trained)
+        Ok(cut)
     }
 
-    fn manifest(self, trained: &Trained) -> Manifest {
+    /// Writes the artefact into `dir`, which is made where it is missing, and reads it back, golden rows included.
+    pub(crate) fn write_artefact(&self, dir: &Path, trained: &Trained) -> Result<(), Error> {
+        fs::create_dir_all(dir).map_err(|error| Error::io(dir, error))?;
+        artefact::write(dir, &mut self.manifest(trained), self.model, &[])?;
+        Artefact::load(dir, None)?;
+        Ok(())
+    }
+
+    fn manifest(&self, trained: &Trained) -> Manifest {
         let seed = match &self.builtin.split {
             Split::Random(random) => Some(random.seed),
+            Split::Group(group) => Some(group.seed),
             Split::Column(_) | Split::Time(_) => None,
         };
         Manifest {
@@ -62,7 +64,7 @@ impl Learnt<'_> {
             output: self.model.output().clone(),
             estimator: self.builtin.estimator.to_string(),
             files: Vec::new(),
-            metrics: self.metrics,
+            metrics: self.metrics.clone(),
             gates: Vec::new(),
             checks: Vec::new(),
             lineage: Lineage {
@@ -73,10 +75,11 @@ impl Learnt<'_> {
                 image: self.run.image.clone(),
                 trainer: Some(env!("CARGO_PKG_VERSION").to_owned()),
                 parameters: trained.parameters.clone(),
+                fitted_on_all_rows: self.all_rows,
                 seed,
             },
-            golden: self.evidence.golden,
-            distributions: self.evidence.distributions,
+            golden: self.evidence.golden.clone(),
+            distributions: self.evidence.distributions.clone(),
         }
     }
 
@@ -100,15 +103,20 @@ impl Learnt<'_> {
         let inputs: Vec<_> = inputs
             .map(|(place, column)| (column, self.dataset.features.iter().find(|feature| feature.place == place)))
             .collect();
+        // Where the inputs do not name the group of a row.
+        let group = self.run.spec.evaluation.group_by.as_deref().filter(|&name| !with_inputs || name == target);
+        let group = group.and_then(|name| table.column(name)).map(|(_, column)| column);
         let classes = self.model.output().classes();
         let mut rows = Rows { text: Vec::new(), limit };
         let header = ["truth".to_owned(), "prediction".to_owned()].into_iter();
         let header = header.chain(classes.iter().map(|class| format!("probability:{class}")));
+        let header = header.chain(group.map(|column| format!("group:{}", column.name)));
         rows.push(header.chain(inputs.iter().map(|(column, _)| format!("input:{}", column.name))));
         for (place, &row) in self.dataset.rows.test.iter().enumerate() {
             let (prediction, probabilities) = self.answer(place);
             let answer = [self.dataset.target.text(row), prediction].into_iter();
             let answer = answer.chain(probabilities.iter().map(ToString::to_string));
+            let answer = answer.chain(group.map(|column| column.cell(row as usize).to_owned()));
             let inputs = inputs.iter().map(|(column, feature)| {
                 let cell = column.cell(row as usize);
                 let typed = feature.map(|feature| &feature.typed);

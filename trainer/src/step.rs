@@ -15,7 +15,7 @@ use crate::train::{Progress, Trained, train};
 pub fn step(run: &Path, input: &Path, output: &Path, progress: Progress<'_>) -> Result<Option<Trained>, Error> {
     let run = read_run(run)?;
     if run.committed {
-        progress("an earlier attempt has committed the outcome of this run; there is nothing to train");
+        progress.line("an earlier attempt has committed the outcome of this run; there is nothing to train");
         return Ok(None);
     }
     train(&run, &only_file(input)?, output, progress).map(Some)

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use slipway_model::Examined;
-use slipway_spec::{Metric, Outcome, Parameters, Report, SearchReport, Verdict};
+use slipway_spec::{GroupReport, Metric, Outcome, Parameters, Report, SearchReport, Verdict};
 
 use crate::train::Trained;
 
@@ -30,18 +30,33 @@ fn describe(text: &mut String, trained: &Trained, examined: &Examined, output: &
         None if trained.parameters.is_empty() => {}
         None => writeln!(text, "  parameters  {}", show(&trained.parameters))?,
     }
-    writeln!(text, "\nMetrics on the test rows")?;
+    if let Some(threshold) = &report.training.threshold {
+        writeln!(text, "  threshold   {:.5}, {}", threshold.value, threshold.rule)?;
+    }
+    match report.training.refitted_on {
+        Some(rows) => writeln!(
+            text,
+            "\nMetrics on the test rows, of a model fitted without them; the published one is fitted on all {rows} rows"
+        )?,
+        None if report.intervals.is_empty() => writeln!(text, "\nMetrics on the test rows")?,
+        None => writeln!(text, "\nMetrics on the test rows, with 95 % confidence intervals")?,
+    }
     for metric in Metric::ALL {
         if let Some(value) = report.metrics.get(metric.name()) {
             let champion = report.champion_metrics.as_ref().and_then(|metrics| metrics.get(metric.name()));
             let champion = champion.map_or(String::new(), |value| format!("   champion {value:.5}"));
             let baseline = report.training.baseline.as_ref().and_then(|baseline| baseline.metrics.get(metric.name()));
             let baseline = baseline.map_or(String::new(), |value| format!("   baseline {value:.5}"));
-            writeln!(text, "  {:<20}{value:.5}{champion}{baseline}", metric.name())?;
+            let interval = report.intervals.get(metric.name());
+            let interval = interval.map_or(String::new(), |ends| format!("   {:.5} to {:.5}", ends.low, ends.high));
+            writeln!(text, "  {:<24}{value:.5}{interval}{champion}{baseline}", metric.name())?;
         }
     }
     for (name, reason) in &report.undefined {
-        writeln!(text, "  {name:<20}undefined: {reason}")?;
+        writeln!(text, "  {name:<24}undefined: {reason}")?;
+    }
+    if let Some(groups) = &report.groups {
+        describe_groups(text, groups)?;
     }
     describe_judgement(text, report)?;
     if !report.training.warnings.is_empty() {
@@ -72,6 +87,19 @@ fn describe_search(text: &mut String, search: &SearchReport) -> std::fmt::Result
     )
 }
 
+fn describe_groups(text: &mut String, groups: &GroupReport) -> std::fmt::Result {
+    let small =
+        if groups.too_small > 0 { format!(", {} of them too small to count", groups.too_small) } else { String::new() };
+    writeln!(text, "\nWorst of {} groups by {}{small}", groups.total, groups.column)?;
+    for metric in Metric::ALL {
+        if let Some(worst) = groups.worst.get(metric.name()) {
+            let gap = groups.gap.get(metric.name()).copied().unwrap_or_default();
+            writeln!(text, "  {:<24}{:.5}   {} (gap {gap:.5})", metric.name(), worst.value, worst.group)?;
+        }
+    }
+    Ok(())
+}
+
 fn describe_judgement(text: &mut String, report: &Report) -> std::fmt::Result {
     if report.gates.is_empty() && report.checks.is_empty() {
         return writeln!(text, "\nThere are no gates and no checks.");
@@ -91,7 +119,7 @@ fn describe_judgement(text: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// Parameters as `max_depth 8, min_samples_leaf 2`.
-fn show(parameters: &Parameters) -> String {
+pub(crate) fn show(parameters: &Parameters) -> String {
     let Ok(serde_json::Value::Object(values)) = serde_json::to_value(parameters) else { return String::new() };
     let shown = values.iter().map(|(name, value)| match value {
         serde_json::Value::String(text) => format!("{name} {text}"),

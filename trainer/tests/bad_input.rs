@@ -72,7 +72,7 @@ fn bad_files_are_refused_with_file_row_and_column() {
 #[test]
 fn a_spec_that_does_not_fit_the_data_is_refused() {
     type Change = fn(&mut Value);
-    let cases: [(Change, Exit, &str); 15] = [
+    let cases: [(Change, Exit, &str); 24] = [
         (
             |s| s["target"] = json!("Y2"),
             Exit::Data,
@@ -143,6 +143,55 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
             |s| s["train"]["builtin"]["parameters"] = json!({"max_dept": 3}),
             Exit::Usage,
             "parameters: DecisionTree has no parameter max_dept; it has ccp_alpha",
+        ),
+        (
+            |s| {
+                s["train"]["builtin"]["search"] = json!({"grid": {"max_depth": [2]}, "foldsBy": {"kind": "GroupKFold"}})
+            },
+            Exit::Usage,
+            "search.foldsBy: GroupKFold and TimeSeriesSplit need a column; name it",
+        ),
+        (
+            |s| {
+                s["train"]["builtin"]["search"] =
+                    json!({"grid": {"max_depth": [2]}, "foldsBy": {"kind": "StratifiedKFold"}})
+            },
+            Exit::Usage,
+            "search.foldsBy: StratifiedKFold is for Classification; write KFold",
+        ),
+        (|s| s["train"]["builtin"]["search"] = json!({}), Exit::Usage, "search: write exactly one of grid, random"),
+        (
+            |s| s["train"]["builtin"]["search"] = json!({"random": {"ranges": {"max_dept": {"min": 1, "max": 2}}}}),
+            Exit::Usage,
+            "search: DecisionTree has no parameter max_dept",
+        ),
+        (
+            |s| s["train"]["builtin"]["search"] = json!({"random": {"ranges": {"max_depth": {"min": 0, "max": 2}}}}),
+            Exit::Usage,
+            "search.random: ranges.max_depth: max_depth cannot be 0",
+        ),
+        (
+            |s| {
+                s["train"]["builtin"]["search"] =
+                    json!({"grid": {"max_depth": [2]}, "halving": {"resource": "n_estimators"}})
+            },
+            Exit::Usage,
+            "search.halving: resource n_estimators needs maxResources: the most trees",
+        ),
+        (
+            |s| s["train"]["builtin"]["threshold"] = json!({"flagShare": 0.1}),
+            Exit::Usage,
+            "threshold is for two classes, and the target is for Regression; leave it out",
+        ),
+        (
+            |s| s["evaluation"] = json!({"groupBy": "regoin"}),
+            Exit::Data,
+            "evaluation.groupBy names the column regoin, which is not there",
+        ),
+        (
+            |s| s["gates"] = json!([{"metric": "r2", "of": "WorstGroup", "atLeast": 0}]),
+            Exit::Usage,
+            "gates: WorstGroup and GroupGap need groups; write evaluation.groupBy",
         ),
         (
             |s| s["train"]["builtin"]["search"] = json!({"grid": {"max_depth": [2]}, "metric": "accuracy"}),

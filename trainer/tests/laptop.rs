@@ -199,6 +199,100 @@ fn the_number_of_threads_changes_no_byte() {
     assert!(bytes("1") == bytes("5"));
 }
 
+/// All that a manifest lists, and the manifest.
+fn listed_files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let output = dir.join("output");
+    let manifest = fs::read(output.join("manifest.json")).unwrap();
+    let listed: Value = serde_json::from_slice(&manifest).unwrap();
+    let names = listed["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap().to_owned());
+    let names: Vec<String> = names.chain(["manifest.json".to_owned()]).collect();
+    names.into_iter().map(|name| (name.clone(), fs::read(output.join(name)).unwrap())).collect()
+}
+
+#[test]
+fn the_artefact_of_a_judged_run_is_the_same_to_the_byte_wherever_and_on_however_many_threads() {
+    let artefact = |threads: &str, builtin: &Value| {
+        let dir = tempfile::tempdir().unwrap();
+        let data = common::marked(dir.path(), "titanic");
+        let mut spec = common::spec("titanic", builtin.clone());
+        spec["gates"] = json!([{"metric": "roc_auc", "of": "ConfidenceBound", "atLeast": 0.5}]);
+        spec["evaluation"] = json!({"groupBy": "Sex"});
+        fs::write(dir.path().join("run.yaml"), spec.to_string()).unwrap();
+        let mut command = trainer();
+        command.env("RAYON_NUM_THREADS", threads).arg("--run").arg(dir.path().join("run.yaml")).arg("--data").arg(data);
+        let output = command.arg("--output").arg(dir.path().join("output")).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        listed_files(dir.path())
+    };
+    let random = json!({"points": 12, "choices": {"min_samples_leaf": [1, 5, 20]}, "ranges": {"max_depth": {"min": 2, "max": 9}}});
+    for builtin in [
+        json!({"estimator": "DecisionTree", "search": {"random": random, "foldsBy": {"shuffle": true, "repeats": 2}}}),
+        json!({"estimator": "LogisticRegression", "threshold": {"maximise": "f1"}, "refitOnAllRows": true}),
+    ] {
+        let one = artefact("1", &builtin);
+        assert!(one.iter().all(|(name, _)| name != "report.json"), "a report tells timings, so no artefact lists it");
+        assert!(one == artefact("2", &builtin), "{builtin}");
+    }
+}
+
+#[test]
+fn a_model_may_be_judged_on_some_rows_and_published_of_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = common::marked(dir.path(), "time_to_dispatch");
+    let mut spec = common::spec("time_to_dispatch", json!({"estimator": "DecisionTree", "refitOnAllRows": true}));
+    spec["gates"] = json!([{"metric": "r2", "atLeast": 0.9}]);
+    spec["checks"] = json!([{"range": {"min": 0}}, {"monotonic": {"feature": "orders_placed", "at": [100, 150]}}]);
+    let judged = on_laptop(dir.path(), &spec, &data, &[]);
+    let (stdout, stderr) = (String::from_utf8_lossy(&judged.stdout), String::from_utf8_lossy(&judged.stderr));
+    assert_eq!(judged.status.code(), Some(0), "{stderr}");
+    assert!(stdout.contains("the published one is fitted on all 1000 rows"), "{stdout}");
+    let report = common::json_file(dir.path(), "report.json");
+    assert_eq!((&report["refittedOn"], &report["rows"]["test"]), (&json!(1000), &json!(200)));
+    let published = slipway_model::Artefact::load(&dir.path().join("output"), None).unwrap();
+    assert!(published.manifest.lineage.fitted_on_all_rows);
+
+    // The metrics are those of a run that publishes what it judged.
+    let other = tempfile::tempdir().unwrap();
+    spec["train"]["builtin"]["refitOnAllRows"] = json!(false);
+    assert_eq!(on_laptop(other.path(), &spec, &data, &[]).status.code(), Some(0));
+    let plain = common::json_file(other.path(), "report.json");
+    assert_eq!(report["metrics"], plain["metrics"]);
+    let held_out = slipway_model::Artefact::load(&dir.path().join("output/held-out"), None).unwrap();
+    let without = slipway_model::Artefact::load(&other.path().join("output"), None).unwrap();
+    assert_eq!(held_out.model, without.model);
+    // A full tree knows every row it was fitted on, so the published one is another.
+    assert_ne!(published.model, without.model);
+
+    // As a champion it is suspected of having seen the test rows.
+    let champion = dir.path().join("output");
+    let output = on_laptop(other.path(), &spec, &data, &["--champion", champion.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("the champion was fitted on all rows of its data"));
+}
+
+#[test]
+fn the_served_class_follows_the_threshold_that_a_rule_chose() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = common::marked(dir.path(), "titanic");
+    for (rule, flagged) in
+        [(json!({"flagShare": 0.1}), 0.1), (json!({"value": 0.9}), 0.0), (json!({"maximise": "f1"}), 0.4)]
+    {
+        let builtin = json!({"estimator": "LogisticRegression", "threshold": rule});
+        let output = on_laptop(dir.path(), &common::spec("titanic", builtin), &data, &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let manifest = common::json_file(dir.path(), "manifest.json");
+        let threshold = manifest["output"]["threshold"].as_f64().unwrap();
+        let report = common::json_file(dir.path(), "report.json");
+        assert_eq!(report["threshold"]["value"], json!(threshold));
+        let probabilities = common::test_column(dir.path(), "probability:1");
+        let predicted = common::test_column(dir.path(), "prediction");
+        for (probability, class) in probabilities.iter().zip(&predicted) {
+            assert_eq!(probability.parse::<f64>().unwrap() >= threshold, class == "1");
+        }
+        let share = predicted.iter().filter(|class| *class == "1").count() as f64 / predicted.len() as f64;
+        assert!((share - flagged).abs() < 0.12, "{rule}: {share}");
+    }
+}
+
 #[test]
 fn every_data_set_trains_with_every_estimator_and_the_artefact_answers_as_training_did() {
     for (name, estimators) in [

@@ -1,4 +1,5 @@
 use super::*;
+use crate::distribution::Distribution;
 use crate::encoder::{Encoder, FieldEncoding};
 use crate::estimator::{Combine, Estimator, Linear, Link, TreeNode, TreesBuilder};
 use crate::schema::Range;
@@ -53,7 +54,13 @@ fn check(model: &Model, yaml: &str) -> (Outcome, String) {
         Output::Classification { .. } => vec![],
     };
     let check: Check = serde_json::from_str(yaml).unwrap();
-    let result = evaluate(&[check], Evidence { model, rows: &rows, predicted: &predicted }).remove(0);
+    let distributions = Distributions {
+        features: [("product".to_owned(), Distribution::of_categories([Some("A"), Some("B"), Some("C")]))].into(),
+        predictions: None,
+    };
+    let evidence =
+        Evidence { model, rows: &rows, predicted: &predicted, columns: &["customer"], distributions: &distributions };
+    let result = evaluate(&[check], evidence).remove(0);
     (result.outcome, result.message)
 }
 
@@ -128,6 +135,66 @@ fn predictions_out_of_range_name_the_row() {
 fn without_test_rows_no_check_passes() {
     let checks: Vec<Check> =
         serde_json::from_str(r#"[{"monotonic": {"feature": "orders"}}, {"range": {"min": 0}}]"#).unwrap();
-    let results = evaluate(&checks, Evidence { model: &stepped(), rows: &[], predicted: &[] });
+    let distributions = Distributions::default();
+    let (model, rows) = (&stepped(), &[][..]);
+    let evidence = Evidence { model, rows, predicted: &[], columns: &[], distributions: &distributions };
+    let results = evaluate(&checks, evidence);
     assert!(results.iter().all(|result| result.outcome == Outcome::Failed), "{results:?}");
+}
+
+#[test]
+fn a_group_that_was_not_in_training_is_named() {
+    let model = stepped();
+    assert_eq!(
+        check(&model, r#"{"unseenGroups": {"feature": "product"}}"#),
+        (Outcome::Passed, "unseenGroups product: every test row's product was seen in training".to_owned())
+    );
+    let rows = rows();
+    for (seen, message) in [
+        (&[Some("A"), Some("C")][..], "unseenGroups product: \"B\" (20 test rows) was not seen in training"),
+        (&[Some("A")], "unseenGroups product: \"B\" (20 test rows) was not seen in training, and 1 more values"),
+    ] {
+        let spread = Distribution::of_categories(seen.iter().copied());
+        let distributions = Distributions { features: [("product".to_owned(), spread)].into(), predictions: None };
+        let evidence =
+            Evidence { model: &model, rows: &rows, predicted: &[], columns: &[], distributions: &distributions };
+        let asked: Check = serde_json::from_str(r#"{"unseenGroups": {"feature": "product"}}"#).unwrap();
+        let result = evaluate(&[asked], evidence).remove(0);
+        assert_eq!((result.outcome, &*result.message), (Outcome::Failed, message));
+    }
+    let (outcome, message) = check(&model, r#"{"unseenGroups": {"feature": "orders"}}"#);
+    assert_eq!(outcome, Outcome::Failed);
+    assert!(message.contains("orders is a Number, expected a category"), "{message}");
+}
+
+#[test]
+fn a_prediction_that_changes_with_a_feature_is_found() {
+    let model = stepped();
+    for (yaml, outcome, message) in [
+        (
+            r#"{"invariant": {"feature": "product"}}"#,
+            Outcome::Failed,
+            "invariant product: of one row, the prediction is 1 at \"C\" and 2 at \"B\", further apart than 0",
+        ),
+        (
+            r#"{"invariant": {"feature": "product", "tolerance": 1}}"#,
+            Outcome::Passed,
+            "invariant product: predictions of 60 test rows do not depend on it",
+        ),
+        (
+            r#"{"invariant": {"feature": "customer"}}"#,
+            Outcome::Passed,
+            "invariant customer: it is no feature of the model",
+        ),
+        (
+            r#"{"invariant": {"feature": "custoner"}}"#,
+            Outcome::Failed,
+            "invariant custoner: there is no such column; correct its name",
+        ),
+    ] {
+        assert_eq!(check(&model, yaml), (outcome, message.to_owned()), "{yaml}");
+    }
+    // The classifier has no weight on the product, but one on the orders.
+    assert_eq!(check(&classifier(3), r#"{"invariant": {"feature": "product"}}"#).0, Outcome::Passed);
+    assert_eq!(check(&classifier(3), r#"{"invariant": {"feature": "orders"}}"#).0, Outcome::Failed);
 }

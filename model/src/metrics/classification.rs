@@ -41,6 +41,30 @@ fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
+/// Matthews correlation coefficient of any number of classes (Gorodkin 2004); 0 where truth or answer is one class only.
+fn matthews(counts: &[Count], rows: usize) -> f64 {
+    let rows = rows as f64;
+    let right: f64 = counts.iter().map(|count| count.right as f64).sum();
+    let total = |value: fn(&Count) -> f64| counts.iter().map(value).sum::<f64>();
+    let covariance = right * rows - total(|count| count.truth as f64 * count.predicted as f64);
+    let spread = |squares: f64| rows * rows - squares;
+    let of_truth = spread(total(|count| (count.truth as f64).powi(2)));
+    let of_answers = spread(total(|count| (count.predicted as f64).powi(2)));
+    if of_truth == 0.0 || of_answers == 0.0 { 0.0 } else { covariance / (of_truth * of_answers).sqrt() }
+}
+
+/// Cohen's kappa: 1 minus the share of wrong answers over the share that chance would make wrong.
+fn kappa(counts: &[Count], rows: usize) -> Result<f64, String> {
+    let rows = rows as f64;
+    let right: f64 = counts.iter().map(|count| count.right as f64).sum();
+    let by_chance: f64 = counts.iter().map(|count| count.truth as f64 * count.predicted as f64).sum();
+    let wrong_by_chance = rows * rows - by_chance;
+    if wrong_by_chance == 0.0 {
+        return Err("truth and answers are one class only, so chance is always right".to_owned());
+    }
+    Ok(1.0 - (rows - right) * rows / wrong_by_chance)
+}
+
 impl Rows<'_> {
     pub(super) fn compute(&self, metric: Metric) -> Result<f64, String> {
         no_rows(self.truth)?;
@@ -56,6 +80,8 @@ impl Rows<'_> {
             Metric::Precision => self.of_classes(Count::precision, |_| true),
             Metric::Recall => self.of_classes(Count::recall, |count| count.truth > 0),
             Metric::F1 => self.of_classes(Count::f1, |count| count.truth + count.predicted > 0),
+            Metric::MatthewsCorrcoef => Ok(matthews(&self.counts(), self.truth.len())),
+            Metric::CohenKappa => kappa(&self.counts(), self.truth.len()),
             Metric::RocAuc => {
                 if self.truth.iter().all(|class| *class == self.truth[0]) {
                     let only = &self.classes[self.truth[0]];

@@ -1,6 +1,8 @@
 //! Every [`Metric`], in `f64`, as scikit-learn 1.9 defines it.
 
+mod bootstrap;
 mod classification;
+mod groups;
 pub(crate) mod ranking;
 mod regression;
 
@@ -9,6 +11,9 @@ use std::collections::BTreeMap;
 use slipway_spec::{Metric, Metrics};
 
 use crate::schema::Output;
+
+pub use bootstrap::{MAX_UNASKED_ROWS, intervals};
+pub use groups::{by_group, worst_and_gap};
 
 /// What is known of test rows: the truth and what a model says, one entry a row.
 #[derive(Clone, Copy, Debug)]
@@ -40,16 +45,38 @@ pub struct Evaluation {
     pub undefined: BTreeMap<String, String>,
 }
 
-/// Computes every metric of the output's task.
+impl Scored<'_> {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        match self {
+            Scored::Numbers { truth, .. } => truth.len(),
+            Scored::Classes { truth, .. } => truth.len(),
+        }
+    }
+}
+
+/// Computes every metric that a report has for the output's task.
 pub fn evaluate(output: &Output, scored: Scored<'_>) -> Evaluation {
+    evaluate_with(output, scored, &[])
+}
+
+/// Computes every metric that a report has for the output's task, and those of `asked` that belong to it.
+pub fn evaluate_with(output: &Output, scored: Scored<'_>, asked: &[Metric]) -> Evaluation {
     let mut evaluation = Evaluation::default();
-    for metric in Metric::ALL.iter().filter(|metric| metric.task() == output.task()) {
-        match compute(*metric, output, scored) {
+    for metric in of_task(output, asked) {
+        match compute(metric, output, scored) {
             Ok(value) => evaluation.metrics.insert(metric.name().to_owned(), value).map(drop),
             Err(reason) => evaluation.undefined.insert(metric.name().to_owned(), reason).map(drop),
         };
     }
     evaluation
+}
+
+/// The metrics of a report with those of `asked`, as far as they belong to the output's task.
+fn of_task<'a>(output: &Output, asked: &'a [Metric]) -> impl Iterator<Item = Metric> + use<'a> {
+    let task = output.task();
+    let more = asked.iter().filter(|metric| !Metric::ALL.contains(metric));
+    Metric::ALL.iter().chain(more).copied().filter(move |metric| metric.task() == task)
 }
 
 /// Computes one metric; otherwise says why it is undefined on these rows.

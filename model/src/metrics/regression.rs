@@ -2,10 +2,14 @@
 
 use slipway_spec::Metric;
 
+use super::ranking::{spearman, top_overlap};
 use super::{mean, no_rows, sum};
 
 pub(super) fn compute(metric: Metric, truth: &[f64], predicted: &[f64]) -> Result<f64, String> {
     no_rows(truth)?;
+    if let Some(row) = predicted.iter().position(|value| !value.is_finite()) {
+        return Err(format!("the prediction of test row {} is not a finite number", row + 1));
+    }
     let pairs = || truth.iter().zip(predicted);
     let errors = || pairs().map(|(truth, predicted)| truth - predicted);
     Ok(match metric {
@@ -19,6 +23,12 @@ pub(super) fn compute(metric: Metric, truth: &[f64], predicted: &[f64]) -> Resul
         Metric::Rmse => mean(errors().map(|error| error * error)).sqrt(),
         Metric::Mape => {
             mean(pairs().map(|(truth, predicted)| (truth - predicted).abs() / truth.abs().max(f64::EPSILON)))
+        }
+        Metric::Spearman => return spearman(truth, predicted),
+        Metric::TopOverlap(percent) => top_overlap(truth, predicted, percent.share())?,
+        Metric::PinballLoss(percent) => {
+            let quantile = percent.share();
+            mean(errors().map(|error| if error >= 0.0 { quantile * error } else { (quantile - 1.0) * error }))
         }
         other => return Err(format!("{} is no metric for Regression", other.name())),
     })

@@ -25,7 +25,8 @@ impl Case {
     fn evaluate(&self) -> Evaluation {
         let Some(width) = self.classes else {
             let output = Output::Regression { name: "y".to_owned(), range: None };
-            return evaluate(&output, Scored::Numbers { truth: &self.truth, predicted: &self.predicted });
+            let asked = self.expected.keys().filter_map(|name| Metric::parse(name)).collect::<Vec<_>>();
+            return evaluate_with(&output, Scored::Numbers { truth: &self.truth, predicted: &self.predicted }, &asked);
         };
         let output = classes(width, self.positive);
         let places = |values: &[f64]| values.iter().map(|value| *value as usize).collect::<Vec<_>>();
@@ -78,7 +79,22 @@ fn a_prediction_that_is_no_number_makes_metrics_undefined() {
     let output = Output::Regression { name: "y".to_owned(), range: None };
     let evaluation = evaluate(&output, Scored::Numbers { truth: &[1.0, 2.0], predicted: &[1.0, f64::INFINITY] });
     assert_eq!(evaluation.metrics, Metrics::new());
-    assert_eq!(evaluation.undefined.len(), 5);
+    assert_eq!(evaluation.undefined.len(), 7);
+}
+
+#[test]
+fn the_order_of_rows_does_not_count() {
+    let truth: Vec<f64> = (0..40).map(|row| f64::from(row * 7 % 11)).collect();
+    let predicted: Vec<f64> = (0..40).map(|row| f64::from(row * 5 % 9)).collect();
+    let output = Output::Regression { name: "y".to_owned(), range: None };
+    let asked = [Metric::parse("top_15_percent_overlap").unwrap()];
+    let forwards = evaluate_with(&output, Scored::Numbers { truth: &truth, predicted: &predicted }, &asked);
+    let reversed = |values: &[f64]| values.iter().rev().copied().collect::<Vec<_>>();
+    let (truth, predicted) = (reversed(&truth), reversed(&predicted));
+    let backwards = evaluate_with(&output, Scored::Numbers { truth: &truth, predicted: &predicted }, &asked);
+    for (name, value) in forwards.metrics {
+        assert!((value - backwards.metrics[&name]).abs() < 1e-12, "{name}");
+    }
 }
 
 #[test]

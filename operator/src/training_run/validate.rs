@@ -5,7 +5,7 @@ use kube::{Resource, ResourceExt};
 use slipway_crds::label;
 use slipway_crds::training_run::{TrainingRun, TrainingRunSpec};
 use slipway_spec::contract::MAX_RUN_BYTES;
-use slipway_spec::{ArtefactRef, Builtin, ParameterError, Run, Task, Train};
+use slipway_spec::{ArtefactRef, Builtin, ParameterError, Run, SearchError, Task, Train};
 use thiserror::Error;
 
 use crate::config::Config;
@@ -46,9 +46,9 @@ pub enum Invalid {
     /// The estimator does not take a parameter.
     #[error("train.builtin.parameters: {0}")]
     Parameters(ParameterError),
-    /// The estimator does not take a grid.
-    #[error("train.builtin.search.grid: {0}")]
-    Grid(ParameterError),
+    /// The search cannot be done.
+    #[error("train.builtin.{0}")]
+    Search(SearchError),
     /// The service account is not on the list.
     #[error("pod.serviceAccountName: {name} is not one of those the operator allows: {allowed}")]
     ServiceAccount {
@@ -114,7 +114,7 @@ fn check_parameters(builtin: &Builtin, task: Option<Task>) -> Result<(), Invalid
     let check = |task| {
         builtin.parameters.check(builtin.estimator, task).map_err(Invalid::Parameters)?;
         builtin.search.as_ref().map_or(Ok(()), |search| {
-            search.grid.check(&builtin.parameters, builtin.estimator, task).map_err(Invalid::Grid)
+            search.check(&builtin.parameters, builtin.estimator, task).map_err(Invalid::Search)
         })
     };
     match task {

@@ -58,6 +58,23 @@ impl Dataset {
         check_declared(&table, builtin)?;
         let target = target::read(&table, spec)?;
         let rows = split::split(&table, &target, &builtin.split)?;
+        Dataset::of(table, target, rows, spec, builtin)
+    }
+
+    /// The same table with all rows that have a target to train on, and none to test.
+    pub(crate) fn on_all_rows(self, spec: &TrainingSpec, builtin: &Builtin) -> Result<Dataset, DataError> {
+        let Dataset { table, target, rows, .. } = self;
+        let rows = rows.all(&target);
+        Dataset::of(table, target, rows, spec, builtin)
+    }
+
+    fn of(
+        table: Table,
+        target: TargetColumn,
+        rows: Rows,
+        spec: &TrainingSpec,
+        builtin: &Builtin,
+    ) -> Result<Dataset, DataError> {
         let weighed_by = builtin.sample_weight.as_deref();
         let weights = weighed_by.map(|name| weights::read(&table, name, &rows)).transpose()?;
         let mut warnings = Vec::new();

@@ -3,6 +3,7 @@
 pub(crate) mod dataset;
 mod fill;
 pub(crate) mod infer;
+pub(crate) mod keys;
 mod number;
 pub(crate) mod split;
 pub(crate) mod target;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use slipway_spec::{FeatureType, RandomSplit, Split, Task, TimeSplit};
+use slipway_spec::{GroupSplit, RandomSplit, Split, Task, TimeSplit};
 
-use super::infer::{self, Inferred};
+use super::keys;
 use super::target::{TargetColumn, no_such_column};
 use crate::error::DataError;
 use crate::reader::Table;
@@ -21,12 +21,23 @@ pub(crate) struct Rows {
     pub(crate) left_out: Vec<u32>,
 }
 
+impl Rows {
+    /// All rows that have a target to train on: the training rows in their order, then those that were tested on or under an
+    /// embargo.
+    pub(crate) fn all(self, target: &TargetColumn) -> Rows {
+        let has_target = |row: &u32| !target.values[*row as usize].is_nan();
+        let (more, left_out): (Vec<u32>, Vec<u32>) = self.left_out.into_iter().partition(has_target);
+        Rows { train: [self.train, more, self.test].concat(), test: Vec::new(), left_out }
+    }
+}
+
 /// Splits the rows that have a target. Rows keep their order; under [`Split::Time`] they are in the order of time.
 pub(crate) fn split(table: &Table, target: &TargetColumn, by: &Split) -> Result<Rows, DataError> {
     let has_target = |row: &u32| !target.values[*row as usize].is_nan();
     let (usable, without): (Vec<u32>, Vec<u32>) = (0..table.rows as u32).partition(has_target);
     let mut rows = match by {
         Split::Random(random) => split_at_random(table, target, random, &usable)?,
+        Split::Group(group) => split_by_group(table, group, &usable)?,
         Split::Column(column) => split_by_column(table, column, &usable)?,
         Split::Time(time) => split_by_time(table, time, &usable)?,
     };
@@ -132,33 +143,49 @@ fn split_by_column(table: &Table, name: &str, usable: &[u32]) -> Result<Rows, Da
     Ok(rows)
 }
 
-fn split_by_time(table: &Table, time: &TimeSplit, usable: &[u32]) -> Result<Rows, DataError> {
-    let Some((_, column)) = table.column(&time.column) else {
-        return Err(no_such_column(table, &time.column, "split.time.column"));
-    };
-    let error = |problem: &str| table.error(problem).in_column(&time.column);
-    let typed = match infer::infer(table, column)? {
-        Inferred::Typed(typed) if typed.type_ == FeatureType::Timestamp => typed,
-        Inferred::Typed(typed) if typed.type_ == FeatureType::Number && time.embargo_days == 0 => typed,
-        Inferred::Typed(typed) if typed.type_ == FeatureType::Number => {
-            return Err(error("embargoDays needs dates or times, and these are numbers"));
-        }
-        _ => return Err(error("expected dates or times such as 2024-05-01 or 2024-05-01T06:30:00Z, or numbers")),
-    };
-    let when = |row: u32| typed.values[row as usize];
-    if let Some(&row) = usable.iter().find(|&&row| when(row).is_nan()) {
-        return Err(error("the time of this row is missing").at_row(row as usize));
+/// Groups in random order become the test while each brings its size nearer to the wanted one. One group at least is tested,
+/// and one trained on.
+fn split_by_group(table: &Table, by: &GroupSplit, usable: &[u32]) -> Result<Rows, DataError> {
+    let codes = keys::groups(table, &by.column, usable, "split.group.column")?;
+    let mut groups: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (&row, &group) in usable.iter().zip(&codes) {
+        groups.entry(group).or_default().push(row);
     }
-    let mut sorted = usable.to_vec();
-    sorted.sort_by(|&a, &b| when(a).total_cmp(&when(b)));
+    if groups.len() < 2 {
+        let problem = format!("all rows are of {} group; split.group needs two groups or more", groups.len());
+        return Err(table.error(problem).in_column(&by.column));
+    }
+    let mut groups: Vec<Vec<u32>> = groups.into_values().collect();
+    Rng::new(by.seed).shuffle(&mut groups);
+    let wanted = by.test_fraction * usable.len() as f64;
+    let most = groups.len() - 1;
+    let (mut rows, mut tested) = (Rows::default(), 0);
+    for group in groups {
+        let size = rows.test.len() as f64;
+        let nearer = size + group.len() as f64 / 2.0 <= wanted;
+        if tested == 0 || nearer && tested < most {
+            tested += 1;
+            rows.test.extend(group);
+        } else {
+            rows.train.extend(group);
+        }
+    }
+    rows.train.sort_unstable();
+    rows.test.sort_unstable();
+    Ok(rows)
+}
+
+fn split_by_time(table: &Table, time: &TimeSplit, usable: &[u32]) -> Result<Rows, DataError> {
+    let times = keys::times(table, &time.column, usable, "split.time.column", time.embargo_days > 0)?;
+    let mut sorted: Vec<(f64, u32)> = times.into_iter().zip(usable.iter().copied()).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let tested = (time.test_fraction * sorted.len() as f64).ceil() as usize;
-    let Some(&first) = sorted.get(sorted.len().saturating_sub(tested)) else { return Ok(Rows::default()) };
     // Rows of one moment stay together, so the test starts with all of its first moment.
-    let start = when(first);
+    let Some(&(start, _)) = sorted.get(sorted.len().saturating_sub(tested)) else { return Ok(Rows::default()) };
     let embargo = start - f64::from(time.embargo_days) * SECONDS_A_DAY;
     let mut rows = Rows::default();
-    for row in sorted {
-        match when(row) {
+    for (time_of_row, row) in sorted {
+        match time_of_row {
             at if at >= start => rows.test.push(row),
             at if at < embargo || time.embargo_days == 0 => rows.train.push(row),
             _ => rows.left_out.push(row),

@@ -61,6 +61,18 @@ pub(crate) struct Fitted {
 #[error("{0}")]
 pub(crate) struct FitError(pub(crate) String);
 
+/// Parameters that may only stop growth or a solver sooner.
+const STOPPING: [&str; 8] = [
+    "ccp_alpha",
+    "max_depth",
+    "max_iter",
+    "max_leaf_nodes",
+    "min_impurity_decrease",
+    "min_samples_split",
+    "n_estimators",
+    "random_state",
+];
+
 /// A learning algorithm with the training rows it learns from.
 pub(crate) trait Learner: Sync {
     /// The training rows.
@@ -68,6 +80,11 @@ pub(crate) trait Learner: Sync {
 
     /// Fits on `rows`.
     fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError>;
+
+    /// Whether points that differ in this parameter alone may share work, and are therefore validated together.
+    fn shares(&self, parameter: &str) -> bool {
+        STOPPING.contains(&parameter)
+    }
 
     /// For each of `points`, the score on `validation` of a model fitted on `rows`; `None` where the score is undefined.
     /// A learner may know a faster way than to fit every point, with the same scores.
@@ -193,10 +210,7 @@ impl Samples {
 
     /// Number of rows.
     pub(crate) fn rows(&self) -> usize {
-        match &self.target {
-            Target::Numbers(values) => values.len(),
-            Target::Classes { codes, .. } => codes.len(),
-        }
+        self.target.rows()
     }
 
     /// Appends the columns of a row, as the served model computes them, to `columns`.
@@ -221,6 +235,14 @@ impl Samples {
 }
 
 impl Target {
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Target::Numbers(values) => values.len(),
+            Target::Classes { codes, .. } => codes.len(),
+        }
+    }
+
     /// Numbers in one raw prediction.
     pub(crate) fn width(&self) -> usize {
         match self {
@@ -247,7 +269,7 @@ impl Scorer {
             }
             Target::Classes { codes, count } => {
                 let truth: Vec<usize> = rows.iter().map(|&row| codes[row as usize] as usize).collect();
-                let predicted: Vec<usize> = raw.chunks_exact(*count).map(slipway_model::most_probable).collect();
+                let predicted: Vec<usize> = raw.chunks_exact(*count).map(|row| self.output.class(row)).collect();
                 let scored = Scored::Classes { truth: &truth, predicted: &predicted, probabilities: Some(raw) };
                 metrics::compute(self.metric, &self.output, scored).ok()
             }

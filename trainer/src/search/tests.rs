@@ -2,7 +2,7 @@ use slipway_model::{Encoder, FieldEncoding, Output};
 use slipway_spec::Estimator;
 
 use super::*;
-use crate::learner::learner;
+use crate::learner::{Target, learner};
 
 fn samples(rows: u32) -> Samples {
     let x = (0..rows).map(|row| f64::from(row % 7)).collect();
@@ -23,7 +23,10 @@ fn run(samples: &Samples, spec: serde_json::Value, metric: Metric) -> Result<Sea
     let learner = learner(Estimator::DecisionTree, samples).unwrap();
     let output = Output::Regression { name: "y".to_owned(), range: None };
     let spec: Search = serde_json::from_value(spec).unwrap();
-    search(&*learner, samples, &Parameters::default(), &spec, &Scorer { metric, output }, &|_| ())
+    let scorer = Scorer { metric, output };
+    let ground =
+        Ground { learner: &*learner, samples, scorer: &scorer, keys: &Keys::None, progress: &crate::progress::Silent };
+    search(ground, &Parameters::default(), &spec)
 }
 
 #[test]
@@ -56,4 +59,56 @@ fn a_metric_that_is_undefined_for_every_point_is_named() {
     // One row a fold: r2 needs two.
     let error = run(&samples(5), serde_json::json!({"grid": {"max_depth": [1]}, "folds": 5}), Metric::R2).unwrap_err();
     assert!(error.0.starts_with("r2 is undefined"), "{error}");
+}
+
+#[test]
+fn points_that_differ_only_in_where_growth_stops_are_tried_together() {
+    let grid: Search = serde_json::from_value(serde_json::json!({
+        "grid": {"max_depth": [1, 2, "None"], "min_samples_leaf": [1, 5], "criterion": ["squared_error", "absolute_error"]}
+    }))
+    .unwrap();
+    let points = points::points(&grid, &Parameters::default());
+    let samples = samples(20);
+    let tree = learner(Estimator::DecisionTree, &samples).unwrap();
+    let batches = batches(&points, &*tree);
+    assert_eq!(batches.len(), 4);
+    assert!(batches.iter().all(|batch| batch.len() == 3));
+    let mut places = batches.concat();
+    places.sort_unstable();
+    assert!(places.into_iter().eq(0..12));
+}
+
+#[test]
+fn what_stops_growth_changes_no_score_of_a_point() {
+    // Each point alone, and all in one search.
+    let samples = samples(200);
+    let grid = serde_json::json!({"grid": {"max_depth": [1, 2, 3], "min_samples_split": [2, 20, 60]}, "folds": 4});
+    let all = run(&samples, grid, Metric::R2).unwrap();
+    for point in &all.results {
+        let parameters = serde_json::to_value(&point.parameters).unwrap();
+        let alone = serde_json::json!({
+            "grid": {"max_depth": [parameters["max_depth"]], "min_samples_split": [parameters["min_samples_split"]]},
+            "folds": 4,
+        });
+        assert_eq!(run(&samples, alone, Metric::R2).unwrap().results[0].fold_scores, point.fold_scores);
+    }
+}
+
+#[test]
+fn halving_tries_all_on_little_and_the_best_on_all() {
+    let samples = samples(600);
+    let spec = serde_json::json!({"grid": {"max_depth": [1, 2, 3, 4, 5, 6, 7, 8, "None"]}, "halving": {}, "folds": 3});
+    let report = run(&samples, spec.clone(), Metric::R2).unwrap();
+    let rounds: Vec<_> = report.rounds.iter().map(|round| (round.points, round.resources)).collect();
+    assert_eq!(rounds, [(9, 66), (3, 198), (1, 594)]);
+    assert_eq!((report.points, report.results.len()), (9, 9));
+    assert_eq!(report.best_score, report.rounds[2].best_score);
+    assert_eq!(report, run(&samples, spec, Metric::R2).unwrap());
+}
+
+#[test]
+fn too_few_rows_for_halving_are_refused() {
+    let spec = serde_json::json!({"grid": {"max_depth": [1, 2]}, "halving": {"minResources": 100}, "folds": 3});
+    let error = run(&samples(50), spec, Metric::R2).unwrap_err();
+    assert!(error.0.starts_with("successive halving needs 100 training rows or more and may use 50"), "{error}");
 }

@@ -64,7 +64,7 @@ pub fn train_on(dir: &Path, spec: &Value, data: &Path) -> Result<Trained, Error>
     fs::write(&run, spec.to_string()).unwrap();
     let output = dir.join("output");
     let run = spec_file::read(&run, data, &output)?;
-    train(&run, data, &output, &|_| ())
+    train(&run, data, &output, &slipway_trainer::progress::Silent)
 }
 
 /// A column of `test.csv`.

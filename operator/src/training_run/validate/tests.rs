@@ -18,7 +18,7 @@ fn what_the_api_server_cannot_check_is_refused_with_what_to_write() {
         ),
         (
             "{train: {builtin: {estimator: DecisionTree, search: {grid: {criterion: [gini, squared_error]}}}}}",
-            "train.builtin.search.grid: criterion squared_error is not for Classification",
+            "train.builtin.search: criterion squared_error is not for Classification",
         ),
         (
             "{pod: {serviceAccountName: admin}}",

@@ -80,6 +80,41 @@ fn a_time_split_tests_on_the_latest_rows_and_leaves_the_embargo_out() {
 }
 
 #[test]
+fn the_embargo_ends_at_the_moment_before_which_labels_were_known() {
+    // A row every twelve hours of twenty days; the test begins on day 16 at midnight.
+    let text = numbered(40, |row| format!("2024-05-{:02}T{:02}:00:00Z", 1 + row / 2, row % 2 * 12));
+    let rows = split_csv(&text, &serde_json::json!({"time": {"column": "k", "testFraction": 0.25, "embargoDays": 5}}))
+        .unwrap();
+    assert_eq!(rows.test, (30..40).collect::<Vec<_>>());
+    // A label that takes five days is known for rows before day 11; the row of its midnight exactly is not.
+    assert_eq!(rows.train, (0..20).collect::<Vec<_>>());
+    assert_eq!(rows.left_out, (20..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn groups_are_tested_whole_or_not_at_all() {
+    let text = numbered(200, |row| format!("customer {}", row * row % 17));
+    let group = |row: &u32| row * row % 17;
+    let by = |seed: i64| serde_json::json!({"group": {"column": "k", "testFraction": 0.3, "seed": seed}});
+    for seed in 0..20 {
+        let rows = split_csv(&text, &by(seed)).unwrap();
+        let tested: Vec<u32> = rows.test.iter().map(group).collect();
+        assert!(rows.train.iter().all(|row| !tested.contains(&group(row))));
+        assert!(all_of(&rows).into_iter().eq(0..200));
+        // The largest group has 24 rows, half of which the share may be off.
+        assert!((48..=72).contains(&rows.test.len()), "{}", rows.test.len());
+        assert!(rows.train.is_sorted() && rows.test.is_sorted());
+        assert_eq!(rows, split_csv(&text, &by(seed)).unwrap());
+    }
+    assert_ne!(split_csv(&text, &by(1)).unwrap(), split_csv(&text, &by(2)).unwrap());
+    let error = split_csv(&numbered(9, |_| "one".to_owned()), &by(1)).unwrap_err();
+    assert_eq!(error.to_string(), "t.csv, column k: all rows are of 1 group; split.group needs two groups or more");
+    let error =
+        split_csv(&numbered(9, |row| if row == 4 { String::new() } else { row.to_string() }), &by(1)).unwrap_err();
+    assert_eq!(error.to_string(), "t.csv, row 5, column k: the group of this row is missing");
+}
+
+#[test]
 fn rows_of_one_moment_are_not_torn_apart() {
     let text = numbered(10, |row| format!("2024-05-{:02}", 1 + row / 4));
     let rows = split_csv(&text, &serde_json::json!({"time": {"column": "k", "testFraction": 0.1}})).unwrap();

@@ -117,6 +117,11 @@ impl Learner for LinearModel<'_> {
         Ok(self.solve(&self.reduce(rows, intercept(parameters))?, parameters))
     }
 
+    /// Every point uses the same design.
+    fn shares(&self, _parameter: &str) -> bool {
+        true
+    }
+
     fn validate(
         &self,
         points: &[Parameters],

@@ -88,6 +88,11 @@ impl Learner for LogisticRegression<'_> {
         self.solve(&self.prepare(rows, intercept(parameters))?, parameters)
     }
 
+    /// Every point uses the same design.
+    fn shares(&self, _parameter: &str) -> bool {
+        true
+    }
+
     fn validate(
         &self,
         points: &[Parameters],
