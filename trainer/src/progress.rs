@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_bar_fits_a_line() {
         let text = bar(&work(30, 0.5, 10));
-        assert_eq!(text, "[############            ] 30/60 points, 10 s left, best r2 0.91230 with max_dep");
+        assert_eq!(text, "[############            ] 30/60 points, 10 s left, best r2 0.91230 with max_de");
         assert!(bar(&work(0, 0.0, 1)).starts_with("[                        ] 0/60 points"));
     }
 

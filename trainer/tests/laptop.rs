@@ -50,7 +50,7 @@ fn a_good_model_passes_and_its_artefact_serves() {
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     for expected in [
         "800 to train, 200 to test",
-        "r2                  0.97639",
+        "r2                      0.97639",
         "passed    monotonic",
         "Passed. The artefact is in",
     ] {
