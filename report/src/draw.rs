@@ -6,7 +6,7 @@ mod plot;
 
 pub(crate) use axis::Axis;
 pub(crate) use bars::{Bar, bars, gauge, sparkline};
-pub(crate) use plot::{Plot, Shape};
+pub(crate) use plot::{Plot, Shape, Sign};
 
 use crate::element::{Element, el};
 
@@ -18,8 +18,13 @@ fn px(value: f64) -> String {
 
 /// A drawing that says what it shows to those who cannot see it.
 fn svg(width: f64, height: f64, title: &str, description: &str) -> Element {
+    svg_from(0.0, width, height, title, description)
+}
+
+/// A drawing whose upper edge is at `top`.
+fn svg_from(top: f64, width: f64, height: f64, title: &str, description: &str) -> Element {
     el("svg")
-        .attr("viewBox", format!("0 0 {} {}", px(width), px(height)))
+        .attr("viewBox", format!("0 {} {} {}", px(top), px(width), px(height - top)))
         .attr("role", "img")
         .attr("xmlns", "http://www.w3.org/2000/svg")
         .child(el("title").text(title))

@@ -109,6 +109,7 @@ fn classification(name: &str, number: f64) -> serde_json::Value {
         "class": name, "rows": 1, "rocAuc": number, "averagePrecision": number, "roc": [[0.0, 0.0], [number, 0.5], [1.0, 1.0]],
         "precisionRecall": [[0.0, 1.0], [1.0, number]], "calibration": [{"predicted": number, "observed": 0.5, "rows": 2}],
         "scores": histogram(&[0, 1]), "otherScores": histogram(&[1, 0]), "atThreshold": [0.1, 0.9, number],
+        "thresholds": [[0.0, 0.5, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]],
     });
     json!({"kind": "Classification", "rows": 2, "confusion": [[1, 0], [0, 1]], "classes": [name, "b"], "curves": [curves]})
 }
@@ -158,7 +159,7 @@ fn the_page_needs_nothing_but_itself() {
 fn those_who_cannot_see_it_are_told() {
     let page = page(&full("a", 0.87, &classification("a", 0.87)));
     let drawings = page.matches("<svg").count();
-    assert!(drawings > 8);
+    assert!(drawings > 12);
     let told = page.matches("role=\"img\"").count();
     assert_eq!((told + page.matches("aria-hidden").count(), page.matches("<desc>").count()), (drawings, told));
     assert_eq!(page.matches("<table").count(), page.matches("<tbody").count());

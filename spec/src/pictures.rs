@@ -114,6 +114,10 @@ pub struct ClassCurves {
     pub scores: Histogram,
     /// Probabilities of the other rows.
     pub other_scores: Histogram,
+    /// For thresholds from 0 to 1: the threshold, precision, recall, and the share of rows at or above it. Of the positive
+    /// class of two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<[f64; 4]>,
     /// At the threshold: false positive rate, true positive rate (recall), and precision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_threshold: Option<[f64; 3]>,

@@ -14,6 +14,7 @@ const MAX_CURVES: usize = 6;
 const POINT_DISTANCE: f64 = 0.01;
 const SCORE_BINS: usize = 20;
 const CALIBRATION_BINS: usize = 10;
+const THRESHOLDS: usize = 50;
 
 pub(super) struct Rows<'a> {
     pub(super) truth: &'a [usize],
@@ -34,13 +35,18 @@ impl Rows<'_> {
             _ => None,
         };
         let (Some(probabilities), width) = (self.probabilities, names.len()) else { return pictures };
-        let classes = positive.map_or(frequent, |positive| vec![positive]);
-        let curves = classes.into_iter().take(MAX_CURVES).filter_map(|class| {
+        let mut classes = positive.map_or(frequent, |positive| vec![positive]);
+        classes.truncate(MAX_CURVES);
+        classes.sort_unstable();
+        let curves = classes.into_iter().filter_map(|class| {
             let scores = probabilities.iter().skip(class).step_by(width);
             let scored = scores.zip(self.truth).map(|(score, truth)| (*score, *truth == class)).collect();
             let mut curves = curves(scored)?;
             curves.class.clone_from(&names[class]);
             curves.at_threshold = positive.map(|positive| self.at_threshold(positive));
+            if positive.is_none() {
+                curves.thresholds.clear();
+            }
             Some(curves)
         });
         pictures.curves = curves.collect();
@@ -120,10 +126,30 @@ fn curves(mut scored: Vec<(f64, bool)>) -> Option<ClassCurves> {
         roc: thin(&roc),
         precision_recall: thin(&precision_recall),
         calibration: calibration(&scored),
+        thresholds: thresholds(&scored, of_class),
         scores: scores(true),
         other_scores: scores(false),
         ..ClassCurves::default()
     })
+}
+
+/// `scored` falls.
+fn thresholds(scored: &[(f64, bool)], of_class: usize) -> Vec<[f64; 4]> {
+    let (mut flagged, mut hits) = (0_usize, 0_usize);
+    let mut points: Vec<[f64; 4]> = (0..=THRESHOLDS)
+        .rev()
+        .map(|step| {
+            let threshold = step as f64 / THRESHOLDS as f64;
+            while let Some((_, is_class)) = scored.get(flagged).filter(|(score, _)| *score >= threshold) {
+                hits += usize::from(*is_class);
+                flagged += 1;
+            }
+            let precision = hits as f64 / flagged.max(1) as f64;
+            [threshold, precision, hits as f64 / of_class as f64, flagged as f64 / scored.len() as f64]
+        })
+        .collect();
+    points.reverse();
+    points
 }
 
 /// The first, the last, and those in between that lie apart.

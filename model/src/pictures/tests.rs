@@ -139,6 +139,8 @@ fn curves_run_from_corner_to_corner_and_keep_their_area() {
     let [false_alarms, recall, precision] = curves.at_threshold.unwrap();
     assert!(curves.roc.iter().any(|[x, y]| (x - false_alarms).abs() + (y - recall).abs() < 0.02));
     assert!(curves.precision_recall.iter().any(|[x, y]| (x - recall).abs() + (y - precision).abs() < 0.02));
+    assert_eq!(curves.thresholds[25], [0.5, precision, recall, curves.thresholds[25][3]]);
+    assert_eq!((curves.thresholds[0][2], curves.thresholds[0][3]), (1.0, 1.0));
     assert_eq!(curves.calibration.iter().map(|bin| bin.rows).sum::<usize>(), 5_000);
     assert_eq!(classes.confusion.iter().flatten().sum::<u64>(), 5_000);
 }

@@ -18,6 +18,8 @@ pub(crate) struct Axis {
 #[derive(Clone, Debug)]
 enum Ticks {
     Numbers,
+    /// Numbers without a fraction.
+    Whole,
     Percent,
     Days,
     /// One in the middle of each unit.
@@ -47,6 +49,11 @@ impl Axis {
         Axis { ticks: Ticks::Percent, ..Axis::numbers(label, 0.0, end) }
     }
 
+    /// Whole numbers from `start` to `end`.
+    pub(crate) fn whole(label: &str, start: f64, end: f64) -> Axis {
+        Axis { ticks: Ticks::Whole, ..Axis::numbers(label, start, end) }
+    }
+
     /// Times in seconds since 1970-01-01 UTC.
     pub(crate) fn days(label: &str, start: f64, end: f64) -> Axis {
         Axis { ticks: Ticks::Days, ..Axis::numbers(label, start, end) }
@@ -71,6 +78,12 @@ impl Axis {
         };
         match &self.ticks {
             Ticks::Numbers => numbers(1.0).collect(),
+            Ticks::Whole => {
+                let (places, step) = ticks(self.start, self.end, room);
+                let largest = self.start.abs().max(self.end.abs());
+                let whole = places.into_iter().filter(|value| value.fract() == 0.0);
+                whole.map(|value| (value, tick(value, step.max(1.0), largest))).collect()
+            }
             Ticks::Percent => numbers(100.0).map(|(value, text)| (value, format!("{text} %"))).collect(),
             Ticks::Days => {
                 let days = room.clamp(2, 4) - 1;

@@ -1,13 +1,10 @@
 //! Bars with names beside them, and a value against its bound.
 
-use super::{label, line, rect, svg};
+use super::{line, rect, svg};
 use crate::element::{Element, el, shorten};
 
-const WIDTH: f64 = 640.0;
-const ROW: f64 = 22.0;
-/// Where bars begin.
-const LEFT: f64 = 190.0;
-const RIGHT: f64 = WIDTH - 80.0;
+/// Longest name of a bar, characters.
+const MAX_NAME: usize = 60;
 
 /// One bar.
 #[derive(Clone, Debug)]
@@ -20,30 +17,32 @@ pub(crate) struct Bar {
     pub(crate) says: String,
 }
 
-/// Bars under each other, from zero, to the left where they are negative.
-pub(crate) fn bars(title: &str, description: &str, bars: &[Bar]) -> Element {
+/// A table of names, bars and values; bars go from zero, to the left where they are negative.
+pub(crate) fn bars(bars: &[Bar]) -> Element {
     let lowest = bars.iter().map(|bar| bar.value - bar.deviation).fold(0.0, f64::min);
     let highest = bars.iter().map(|bar| bar.value + bar.deviation).fold(0.0, f64::max);
     let span = if highest > lowest { highest - lowest } else { 1.0 };
-    let at = |value: f64| LEFT + (value - lowest) / span * (RIGHT - LEFT);
-    let height = ROW * bars.len() as f64 + 6.0;
-    let mut drawing = svg(WIDTH, height, title, description);
-    for (row, bar) in bars.iter().enumerate() {
-        let y = 3.0 + ROW * row as f64;
-        let middle = y + ROW / 2.0;
-        let end = at(bar.value).max(at(0.0));
-        let whisker = at(bar.value + bar.deviation).max(end);
-        let mut group = el("g")
-            .child(el("title").text(format!("{}: {}", shorten(&bar.name, 200), bar.says)))
-            .child(label(LEFT - 8.0, middle + 4.0, "end", &shorten(&bar.name, 28)))
-            .child(rect("bar c1", [at(0.0), y + 4.0], [at(bar.value), y + ROW - 4.0]));
+    let at = |value: f64| (value - lowest) / span * 100.0;
+    let row = |bar: &Bar| {
+        // It is as wide as the page lets it, so that only lines keep their width.
+        let mut drawing = el("svg")
+            .attr("viewBox", "0 0 100 20")
+            .attr("preserveAspectRatio", "none")
+            .attr("aria-hidden", "true")
+            .child(rect("bar c1", [at(0.0), 3.0], [at(bar.value), 17.0]))
+            .child(line("edge", [at(0.0), 0.0], [at(0.0), 20.0]));
         if bar.deviation > 0.0 {
             let (from, to) = (at(bar.value - bar.deviation), at(bar.value + bar.deviation));
-            group = group.child(line("whisker", [from, middle], [to, middle]));
+            drawing = drawing.child(line("whisker", [from, 10.0], [to, 10.0]));
         }
-        drawing = drawing.child(group.child(label(whisker + 6.0, middle + 4.0, "start", &bar.says).class("says")));
-    }
-    drawing.child(line("edge", [at(0.0), 0.0], [at(0.0), height]))
+        el("tr")
+            .child(
+                el("th").attr("scope", "row").attr("title", shorten(&bar.name, 200)).text(shorten(&bar.name, MAX_NAME)),
+            )
+            .child(el("td").child(drawing))
+            .child(el("td").class("num").text(&bar.says))
+    };
+    el("table").class("bars").child(el("tbody").children(bars.iter().map(row)))
 }
 
 /// A value against its bound, on a scale from `start` to `end`; `class` colours it.

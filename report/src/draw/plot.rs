@@ -1,10 +1,10 @@
 //! A plot with two axes.
 
-use super::{Axis, label, line, path, px, rect, svg};
+use super::{Axis, label, line, path, px, rect, svg_from};
 use crate::element::{Element, el, shorten};
 
 /// Width of a character of a legend.
-const CHARACTER: f64 = 6.0;
+const CHARACTER: f64 = 6.5;
 /// Room for leaning labels.
 const LEANING: f64 = 44.0;
 
@@ -13,6 +13,8 @@ const LEANING: f64 = 44.0;
 pub(crate) enum Shape {
     /// Half the page.
     Half,
+    /// The whole width of the page.
+    Wide,
     /// As wide as high, so that a diagonal is one.
     Square,
     /// A small one among several.
@@ -23,6 +25,7 @@ impl Shape {
     const fn size(self) -> (f64, f64) {
         match self {
             Shape::Half => (400.0, 280.0),
+            Shape::Wide => (820.0, 250.0),
             Shape::Square => (400.0, 360.0),
             Shape::Small => (300.0, 220.0),
         }
@@ -43,7 +46,28 @@ pub(crate) struct Plot {
     title: String,
     description: String,
     drawn: Vec<Element>,
-    legend: Vec<(String, String)>,
+    legend: Vec<(Sign, String, String)>,
+}
+
+/// What stands before a name in a legend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    Line,
+    Bar,
+    Dot,
+}
+
+impl Sign {
+    fn draw(self, class: &str, x: f64, y: f64) -> Element {
+        match self {
+            Sign::Line => line(&format!("line {class}"), [x, y - 3.5], [x + 16.0, y - 3.5]),
+            Sign::Bar => rect(&format!("bar {class}"), [x + 6.0, y - 8.0], [x + 16.0, y + 1.0]),
+            Sign::Dot => {
+                let dot = el("circle").class(&format!("dot {class}"));
+                dot.attr("cx", px(x + 11.0)).attr("cy", px(y - 3.5)).attr("r", 4)
+            }
+        }
+    }
 }
 
 impl Plot {
@@ -167,26 +191,35 @@ impl Plot {
         self.add(line("guide", from, to));
     }
 
-    /// Names a line or a colour.
-    pub(crate) fn name(&mut self, class: &str, name: &str) {
-        self.legend.push((class.to_owned(), shorten(name, 28)));
+    /// Names a line, bars, or a dot.
+    pub(crate) fn name(&mut self, sign: Sign, class: &str, name: &str) {
+        self.legend.push((sign, class.to_owned(), shorten(name, 28)));
     }
 
-    /// The finished drawing; the legend stands in rows from the right above the plot.
+    /// The finished drawing. The legend stands at the right above the plot, which it makes higher where it needs more rows.
     pub(crate) fn finish(mut self) -> Element {
         let from = 4.0 + (self.y.label.chars().count() as f64 + 2.0) * CHARACTER;
-        let (mut x, mut y) = (self.right, 13.0);
-        let mut group = el("g").class("legend");
-        for (class, name) in std::mem::take(&mut self.legend).into_iter().rev() {
-            let width = name.chars().count() as f64 * CHARACTER + 26.0;
-            if x - width < from && x < self.right {
-                (x, y) = (self.right, y + 14.0);
+        let mut rows: Vec<Vec<(f64, Sign, String, String)>> = vec![Vec::new()];
+        let mut x = self.right;
+        for (sign, class, name) in std::mem::take(&mut self.legend).into_iter().rev() {
+            let width = name.chars().count() as f64 * CHARACTER + 28.0;
+            let edge = if rows.len() == 1 { from } else { 4.0 };
+            if x - width < edge && x < self.right {
+                rows.push(Vec::new());
+                x = self.right;
             }
-            group = group.child(line(&format!("line {class}"), [x - width, y - 3.5], [x - width + 16.0, y - 3.5]));
-            group = group.child(label(x - width + 20.0, y, "start", &name));
             x -= width;
+            rows.last_mut().into_iter().for_each(|row| row.push((x, sign, class.clone(), name.clone())));
+        }
+        let top = -14.0 * (rows.len() - 1) as f64;
+        let mut group = el("g").class("legend");
+        for (place, row) in rows.into_iter().enumerate() {
+            let y = 13.0 - 14.0 * place as f64;
+            for (x, sign, class, name) in row {
+                group = group.child(sign.draw(&class, x, y)).child(label(x + 20.0, y, "start", &name));
+            }
         }
         self.add(group);
-        svg(self.width, self.height, &self.title, &self.description).children(self.drawn)
+        svg_from(top, self.width, self.height, &self.title, &self.description).children(self.drawn)
     }
 }

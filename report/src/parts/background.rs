@@ -88,5 +88,5 @@ fn timings(report: &Report) -> Vec<Element> {
         |(name, took): (&String, &f64)| Bar { name: name.clone(), value: *took, deviation: 0.0, says: seconds(*took) };
     let drawn: Vec<Bar> = parts.into_iter().map(bar).collect();
     let says = format!("Training took {} in all.", seconds(total));
-    vec![super::figure("How long it took", &says, bars("How long each part took", &says, &drawn))]
+    vec![super::figure("How long it took", &says, bars(&drawn))]
 }

@@ -4,7 +4,7 @@ use slipway_spec::About;
 use slipway_spec::pictures::{ClassCurves, ClassificationPictures, Histogram};
 
 use super::{COLOURS, figure};
-use crate::draw::{Axis, Plot, Shape};
+use crate::draw::{Axis, Plot, Shape, Sign};
 use crate::element::{Element, el, shorten};
 use crate::number::{count, counted, percent, short};
 
@@ -17,12 +17,18 @@ pub(super) fn figures(pictures: &ClassificationPictures, about: &About) -> Vec<E
     if !curves.is_empty() {
         grid = grid.child(roc(curves)).child(precision_recall(curves, pictures.rows)).child(calibration(curves));
     }
+    if let [only] = &curves[..]
+        && !only.thresholds.is_empty()
+    {
+        grid = grid.child(thresholds(only, about.threshold.unwrap_or(0.5)));
+    }
     vec![grid]
 }
 
 fn confusion(pictures: &ClassificationPictures) -> Element {
     let name = |class: &String| el("th").attr("scope", "col").text(shorten(class, 24));
-    let head = el("tr").child(el("td").text("actual")).children(pictures.classes.iter().map(name));
+    let head =
+        el("tr").child(el("td").class("soft").text("actual ↓ predicted →")).children(pictures.classes.iter().map(name));
     let rows = pictures.classes.iter().zip(&pictures.confusion).enumerate().map(|(place, (class, counts))| {
         let total = counts.iter().sum::<u64>().max(1) as f64;
         let cells = counts.iter().enumerate().map(|(at, &rows)| {
@@ -82,8 +88,8 @@ fn scores(curves: &ClassCurves, threshold: f64) -> Element {
         }
     }
     plot.mark(threshold, "threshold");
-    plot.name("c1", &class);
-    plot.name("c2", "others");
+    plot.name(Sign::Bar, "c1", &class);
+    plot.name(Sign::Bar, "c2", "others");
     figure(title, &says, plot.finish())
 }
 
@@ -107,13 +113,13 @@ fn roc(curves: &[ClassCurves]) -> Element {
     for (curve, colour) in curves.iter().zip(COLOURS) {
         plot.line(colour, curve.roc.iter().copied());
         if curves.len() > 1 {
-            plot.name(colour, &format!("{} {}", shorten(&curve.class, 16), short(curve.roc_auc)));
+            plot.name(Sign::Line, colour, &format!("{} {}", shorten(&curve.class, 16), short(curve.roc_auc)));
         }
     }
     if let [ClassCurves { at_threshold: Some([false_alarms, recall, _]), .. }] = curves {
         let says = format!("at the threshold: {} found, {} false alarms", percent(*recall), percent(*false_alarms));
         plot.dot("c2", [*false_alarms, *recall], 5.0, &says);
-        plot.name("c2", "at the threshold");
+        plot.name(Sign::Dot, "c2", "at the threshold");
     }
     figure(title, &says, plot.finish())
 }
@@ -133,7 +139,7 @@ fn precision_recall(curves: &[ClassCurves], rows: usize) -> Element {
     for (curve, colour) in curves.iter().zip(COLOURS) {
         plot.line(colour, curve.precision_recall.iter().copied());
         if curves.len() > 1 {
-            plot.name(colour, &format!("{} {}", shorten(&curve.class, 16), short(curve.average_precision)));
+            plot.name(Sign::Line, colour, &format!("{} {}", shorten(&curve.class, 16), short(curve.average_precision)));
         }
     }
     if let [only] = curves {
@@ -143,7 +149,7 @@ fn precision_recall(curves: &[ClassCurves], rows: usize) -> Element {
             let says =
                 format!("at the threshold: {} found, {} of the alarms right", percent(recall), percent(precision));
             plot.dot("c2", [recall, precision], 5.0, &says);
-            plot.name("c2", "at the threshold");
+            plot.name(Sign::Dot, "c2", "at the threshold");
         }
     }
     figure(title, &says, plot.finish())
@@ -169,8 +175,25 @@ fn calibration(curves: &[ClassCurves]) -> Element {
             plot.dot(colour, [bin.predicted, bin.observed], 2.5 + 4.5 * (bin.rows as f64 / most).sqrt(), &says);
         }
         if curves.len() > 1 {
-            plot.name(colour, &shorten(&curve.class, 16));
+            plot.name(Sign::Line, colour, &shorten(&curve.class, 16));
         }
     }
+    figure(title, says, plot.finish())
+}
+
+/// What other thresholds would give.
+fn thresholds(curves: &ClassCurves, threshold: f64) -> Element {
+    let says =
+        "What another threshold would give: a higher one raises fewer alarms, more of them right, and misses more.";
+    let title = "If the threshold were another";
+    let axes = (Axis::numbers("threshold", 0.0, 1.0), Axis::numbers("", 0.0, 1.0));
+    let mut plot = Plot::new(Shape::Square, title, says, axes.0, axes.1);
+    for (place, colour, name) in [(1, "c1", "precision"), (2, "c2", "recall"), (3, "c3", "flagged")] {
+        // Where nothing is flagged, nothing of it can be right.
+        let points = curves.thresholds.iter().filter(|at| place != 1 || at[3] > 0.0);
+        plot.line(colour, points.map(|at| [at[0], at[place]]));
+        plot.name(Sign::Line, colour, name);
+    }
+    plot.mark(threshold, "threshold");
     figure(title, says, plot.finish())
 }

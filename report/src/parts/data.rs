@@ -67,8 +67,7 @@ fn classes(data: &DataReport) -> Option<Element> {
     };
     let drawn: Vec<Bar> = data.classes.iter().take(MAX_CLASSES).map(bar).collect();
     let title = "Rows of each class";
-    (!drawn.is_empty())
-        .then(|| figure(title, "How often each class occurs.", bars(title, "Rows of each class.", &drawn)))
+    (!drawn.is_empty()).then(|| figure(title, "How often each class occurs.", bars(&drawn)))
 }
 
 fn columns(data: &DataReport) -> Element {

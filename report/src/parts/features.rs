@@ -5,7 +5,7 @@ use slipway_spec::{FeatureType, Report};
 
 use super::{COLOURS, figure};
 use crate::Section;
-use crate::draw::{Axis, Bar, Plot, Shape, bars};
+use crate::draw::{Axis, Bar, Plot, Shape, Sign, bars};
 use crate::element::{Element, el, shorten};
 use crate::number::{counted, short};
 
@@ -51,7 +51,7 @@ fn permutation(measured: &PermutationImportance) -> Element {
     };
     let drawn: Vec<Bar> = measured.features.iter().take(MAX_BARS).map(one).collect();
     let title = "What each feature is worth on the test rows";
-    figure(title, &says, bars(title, &says, &drawn))
+    figure(title, &says, bars(&drawn))
 }
 
 fn importances(own: &Importances) -> Element {
@@ -74,7 +74,7 @@ fn importances(own: &Importances) -> Element {
         says: short(feature.importance),
     };
     let drawn: Vec<Bar> = own.values.iter().take(MAX_BARS).map(one).collect();
-    figure(title, says, bars(title, says, &drawn))
+    figure(title, says, bars(&drawn))
 }
 
 fn finite(value: f64) -> f64 {
@@ -102,6 +102,7 @@ fn moves(one: &PartialDependence, report: &Report, (low, high): (f64, f64)) -> E
     let x = match one.type_ {
         _ if labelled => Axis::labels("", &one.labels),
         FeatureType::Timestamp => Axis::days("", first, last),
+        _ if one.at.iter().all(|value| value.fract() == 0.0) => Axis::whole("", first, last),
         _ => Axis::numbers("", first, last),
     };
     let y = Axis::around(&target, [low, high].into_iter());
@@ -134,7 +135,7 @@ fn moves(one: &PartialDependence, report: &Report, (low, high): (f64, f64)) -> E
             plot.line(colour, (0..count).map(|at| [place(at), line.mean[at]]));
         }
         if let Some(class) = line.class.as_ref().filter(|_| one.lines.len() > 1) {
-            plot.name(colour, &shorten(class, 12));
+            plot.name(Sign::Line, colour, &shorten(class, 12));
         }
     }
     el("figure").child(el("h3").text(feature)).child(plot.finish())

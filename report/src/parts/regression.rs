@@ -20,9 +20,8 @@ pub(super) fn figures(pictures: &RegressionPictures, target: &str) -> Vec<Elemen
     let grid = el("div")
         .class("grid")
         .child(against_truth(pictures, &target, &shown))
-        .child(residuals(pictures, &target, &shown))
-        .child(spread(&pictures.residuals, &target));
-    vec![grid]
+        .child(residuals(pictures, &target, &shown));
+    vec![grid, spread(&pictures.residuals, &target)]
 }
 
 fn against_truth(pictures: &RegressionPictures, target: &str, shown: &str) -> Element {
@@ -74,7 +73,7 @@ fn spread(histogram: &Histogram, target: &str) -> Element {
     }
     let title = "How the residuals are spread";
     let x = Axis::numbers(&format!("actual minus predicted {target}"), histogram.start, histogram.end);
-    let mut plot = Plot::new(Shape::Half, title, &says, x, Axis::shares("share of the test rows", most * 1.08));
+    let mut plot = Plot::new(Shape::Wide, title, &says, x, Axis::shares("share of the test rows", most * 1.08));
     let width = (histogram.end - histogram.start) / histogram.counts.len().max(1) as f64;
     for (place, &rows) in histogram.counts.iter().enumerate().filter(|(_, rows)| **rows > 0) {
         let from = histogram.start + width * place as f64;
