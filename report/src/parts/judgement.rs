@@ -14,10 +14,8 @@ const MAX_WARNINGS: usize = 100;
 pub(crate) fn section(report: &Report) -> Section {
     let mut content = Vec::new();
     if !report.gates.is_empty() {
-        let with_champion = report.gates.iter().any(|gate| gate.champion.is_some());
-        let head = ["Gate", "#Value", "#Bound", "#Champion", "", "Outcome"];
-        let head: Vec<&str> = head.into_iter().filter(|name| with_champion || *name != "#Champion").collect();
-        content.push(table("", &head, report.gates.iter().map(|gate| gate_row(gate, with_champion))));
+        let head = ["Gate", "#Value", "#Bound", "", "Outcome"];
+        content.push(table("", &head, report.gates.iter().map(gate_row)));
     }
     if !report.checks.is_empty() {
         let rows = report.checks.iter().map(|check| {
@@ -33,16 +31,16 @@ pub(crate) fn section(report: &Report) -> Section {
     Section { id: "verdict", title: "Gates and checks", content }
 }
 
-fn gate_row(gate: &GateResult, with_champion: bool) -> Element {
+fn gate_row(gate: &GateResult) -> Element {
     let number = |value: Option<f64>| number_cell(value.map_or_else(|| "–".to_owned(), short));
-    let mut row = el("tr")
+    let from = |who: &str, value: Option<f64>| Some(format!("{who} {}", short(value?)));
+    let from = from("champion", gate.champion).or_else(|| from("baseline", gate.baseline));
+    el("tr")
         .child(head_cell(shorten(&gate.metric, 64)).child(el("small").text(&gate.message)))
         .child(number(gate.observed))
-        .child(number(gate.bound));
-    if with_champion {
-        row = row.child(number(gate.champion));
-    }
-    row.child(margin(gate)).child(chip(gate.outcome))
+        .child(number(gate.bound).children(from.map(|from| el("small").text(from))))
+        .child(margin(gate))
+        .child(chip(gate.outcome))
 }
 
 /// The value against its bound, and by how much it is on one side.

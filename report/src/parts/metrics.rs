@@ -1,6 +1,6 @@
 //! Every metric, with what it means.
 
-use slipway_spec::{Metric, Report};
+use slipway_spec::{Metric, Metrics, Report};
 
 use super::{cell, head_cell, number_cell, table};
 use crate::Section;
@@ -12,34 +12,47 @@ const MAX_METRICS: usize = 200;
 
 pub(crate) fn section(report: &Report) -> Option<Section> {
     let known = Metric::ALL.iter().map(|metric| metric.name()).filter(|name| report.metrics.contains_key(*name));
-    let others = report.metrics.keys().map(String::as_str).filter(|name| Metric::parse(name).is_none());
-    let names: Vec<&str> = known.chain(others).take(MAX_METRICS).collect();
+    let unknown = report.metrics.keys().map(String::as_str).filter(|name| Metric::parse(name).is_none());
+    let names: Vec<&str> = known.chain(unknown).take(MAX_METRICS).collect();
     if names.is_empty() && report.undefined.is_empty() {
         return None;
     }
     let mut head = vec!["Metric", "#Value"];
-    head.extend(report.champion_metrics.as_ref().map(|_| "#Champion"));
+    let others = others(report);
+    head.extend(others.iter().map(|(name, _)| *name));
     head.push("What it tells");
     let mut rows: Vec<Element> = names.into_iter().map(|name| row(report, name)).collect();
     rows.extend(report.undefined.iter().take(MAX_METRICS).map(|(name, reason)| {
         let row = el("tr").child(head_cell(shorten(name, 64))).child(number_cell("undefined"));
-        let row = if report.champion_metrics.is_some() { row.child(number_cell("–")) } else { row };
+        let row = row.children(others.iter().map(|_| number_cell("–")));
         row.child(cell(shorten(reason, 300)))
     }));
     let mut content = Vec::new();
     if let Some(rows) = report.training.rows {
         let tested = counted(rows.test as u64, "test row");
-        content.push(el("p").class("soft").text(format!("On {tested}, which the model had never seen.")));
+        let baseline = if report.training.baseline.is_some() {
+            " The baseline gives every row the same answer: what any model must beat."
+        } else {
+            ""
+        };
+        content.push(el("p").class("soft").text(format!("On {tested}, which the model had never seen.{baseline}")));
     }
     content.push(table("", &head, rows));
     Some(Section { id: "metrics", title: "Metrics", content })
 }
 
+/// The models to compare with, by the head of their column.
+fn others(report: &Report) -> Vec<(&'static str, &Metrics)> {
+    let champion = report.champion_metrics.as_ref().map(|metrics| ("#Champion", metrics));
+    let baseline = report.training.baseline.as_ref().map(|baseline| ("#Baseline", &baseline.metrics));
+    champion.into_iter().chain(baseline).collect()
+}
+
 fn row(report: &Report, name: &str) -> Element {
     let value = report.metrics.get(name).copied().unwrap_or_default();
     let mut row = el("tr").child(head_cell(shorten(name, 64))).child(number_cell(short(value)));
-    if let Some(champion) = &report.champion_metrics {
-        row = row.child(champion.get(name).map_or_else(|| number_cell("–"), |other| compared(name, value, *other)));
+    for (_, metrics) in others(report) {
+        row = row.child(metrics.get(name).map_or_else(|| number_cell("–"), |other| compared(name, value, *other)));
     }
     let mut says = el("td").text(meaning(name));
     if report.self_reported.iter().any(|reported| reported == name) {
@@ -48,16 +61,16 @@ fn row(report: &Report, name: &str) -> Element {
     row.child(says)
 }
 
-/// The champion's value, and whether the new model is better.
-fn compared(name: &str, value: f64, champion: f64) -> Element {
-    let better = Metric::parse(name).map(|metric| metric.higher_is_better() == (value > champion));
+/// Another model's value, and whether the new model is better.
+fn compared(name: &str, value: f64, other: f64) -> Element {
+    let better = Metric::parse(name).map(|metric| metric.higher_is_better() == (value > other));
     let (word, class) = match better {
-        _ if value == champion => ("equal", "soft"),
-        Some(true) => ("the new model is better", "good"),
-        Some(false) => ("the new model is worse", "bad"),
+        _ if value == other => ("equal", "soft"),
+        Some(true) => ("this is better", "good"),
+        Some(false) => ("this is worse", "bad"),
         None => ("", "soft"),
     };
-    number_cell(short(champion)).child(el("small").child(el("span").class(class).text(word)))
+    number_cell(short(other)).child(el("small").child(el("span").class(class).text(word)))
 }
 
 /// What a metric tells, in plain words.

@@ -1,6 +1,6 @@
 //! The top of the page: what was trained, on what, and whether it passed.
 
-use slipway_spec::{Metric, Outcome, Report, Task, Verdict};
+use slipway_spec::{Metric, Metrics, Outcome, Report, Task, Verdict};
 
 use crate::element::{Element, el, shorten};
 use crate::number::{counted, short};
@@ -95,8 +95,11 @@ fn tiles(report: &Report) -> Element {
     }
     let tile = |name: &str| {
         let value = report.metrics.get(name).copied().unwrap_or_default();
-        let champion = report.champion_metrics.as_ref().and_then(|metrics| metrics.get(name));
-        let says = champion.map_or_else(|| better(name).to_owned(), |value| format!("champion {}", short(*value)));
+        let of = |who: &str, metrics: Option<&Metrics>| Some(format!("{who} {}", short(*metrics?.get(name)?)));
+        let champion = of("champion", report.champion_metrics.as_ref());
+        let baseline = of("baseline", report.training.baseline.as_ref().map(|baseline| &baseline.metrics));
+        let others: Vec<String> = champion.into_iter().chain(baseline).collect();
+        let says = if others.is_empty() { better(name).to_owned() } else { others.join(", ") };
         el("div")
             .class("tile")
             .child(el("span").text(shorten(name, 40)))
