@@ -12,7 +12,7 @@ mod style;
 use slipway_spec::{Outcome, Report, Verdict};
 
 use element::{Element, el};
-use parts::{answers, background, data, features, judgement, metrics, search, summary};
+use parts::{answers, background, data, features, groups, judgement, metrics, search, summary};
 
 /// The content of `report.html`. Equal reports give equal pages.
 pub fn page(report: &Report) -> String {
@@ -30,6 +30,7 @@ pub fn page(report: &Report) -> String {
     let sections: Vec<Section> = [
         Some(judgement::section(report)),
         metrics::section(report),
+        groups::section(report),
         answers::section(report),
         features::section(report),
         search::section(report),

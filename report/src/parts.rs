@@ -5,6 +5,7 @@ pub(crate) mod background;
 mod classes;
 pub(crate) mod data;
 pub(crate) mod features;
+pub(crate) mod groups;
 pub(crate) mod judgement;
 pub(crate) mod metrics;
 mod regression;

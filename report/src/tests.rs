@@ -85,6 +85,13 @@ fn full(name: &str, number: f64, answers: &serde_json::Value) -> Report {
             ],
         },
     });
+    let group = json!({"group": name, "rows": 5, "metrics": {"accuracy": number}});
+    value["groups"] = json!({
+        "column": name, "total": 2, "tooSmall": 1, "worst": {"accuracy": {"group": name, "value": number}},
+        "gap": {"accuracy": number}, "groups": [group],
+    });
+    value["intervals"] = json!({"accuracy": {"low": 0.1, "high": number}});
+    value["baseline"] = json!({"estimator": "Dummy", "strategy": "prior", "metrics": {"accuracy": number}});
     value["dataReport"] = json!({
         "rows": 10, "columns": 4, "duplicateRows": 1, "classes": [{"value": name, "count": 7}],
         "described": [

@@ -64,7 +64,15 @@ fn model(report: &Report) -> Vec<(String, String)> {
         rows.push(fact("Classes", names.join(", ") + &more));
     }
     rows.extend(about.positive_class.as_ref().map(|class| fact("Positive class", shorten(class, 256))));
-    rows.extend(about.threshold.map(|threshold| fact("Threshold", threshold.to_string())));
+    let rule = report
+        .training
+        .threshold
+        .as_ref()
+        .map_or_else(String::new, |threshold| format!(", {}", shorten(&threshold.rule, 200)));
+    rows.extend(about.threshold.map(|threshold| fact("Threshold", format!("{threshold}{rule}"))));
+    rows.extend(report.training.refitted_on.map(|rows| {
+        fact("Refitted", format!("judged on the training rows, then fitted again on {}", counted(rows as u64, "row")))
+    }));
     rows.push(fact("Features", count(about.features as u64)));
     rows.extend(about.digest.as_ref().map(|digest| fact("Digest", digest)));
     if about.size_bytes > 0 {

@@ -35,7 +35,13 @@ pub(crate) fn section(report: &Report) -> Option<Section> {
         } else {
             ""
         };
-        content.push(el("p").class("soft").text(format!("On {tested}, which the model had never seen.{baseline}")));
+        let intervals = if report.intervals.is_empty() {
+            ""
+        } else {
+            " Below a value: from where to where it would lie in 95 of 100 such tests (bootstrap)."
+        };
+        let says = format!("On {tested}, which the model had never seen.{intervals}{baseline}");
+        content.push(el("p").class("soft").text(says));
     }
     content.push(table("", &head, rows));
     Some(Section { id: "metrics", title: "Metrics", content })
@@ -50,7 +56,7 @@ fn others(report: &Report) -> Vec<(&'static str, &Metrics)> {
 
 fn row(report: &Report, name: &str) -> Element {
     let value = report.metrics.get(name).copied().unwrap_or_default();
-    let mut row = el("tr").child(head_cell(shorten(name, 64))).child(number_cell(short(value)));
+    let mut row = el("tr").child(head_cell(shorten(name, 64))).child(valued(report, name, value));
     for (_, metrics) in others(report) {
         row = row.child(metrics.get(name).map_or_else(|| number_cell("–"), |other| compared(name, value, *other)));
     }
@@ -59,6 +65,13 @@ fn row(report: &Report, name: &str) -> Element {
         says = says.child(el("small").text("The training image says so; Slipway could not compute it."));
     }
     row.child(says)
+}
+
+/// The value, with what it may be in truth.
+fn valued(report: &Report, name: &str, value: f64) -> Element {
+    let interval = report.intervals.get(name);
+    let says = interval.map(|interval| format!("{} to {}", short(interval.low), short(interval.high)));
+    number_cell(short(value)).children(says.map(|says| el("small").text(says)))
 }
 
 /// Another model's value, and whether the new model is better.
