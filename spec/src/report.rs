@@ -186,6 +186,9 @@ pub struct TrainingNotes {
     /// What a model must beat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
+    /// Of a forest with `oob_score`: r2 or accuracy on the training rows, each predicted by the trees that have not seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oob_score: Option<f64>,
     /// What a person should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

@@ -5,8 +5,8 @@ use std::path::Path;
 use slipway_model::{Model, Output, metrics};
 use slipway_spec::contract::file;
 use slipway_spec::{
-    Builtin, DataIdentity, Estimator, FoldKind, Folding, Metric, Of, Parameters, RowCounts, Run, SearchReport,
-    Threshold, ThresholdReport, Train, TrainingNotes,
+    Builtin, DataIdentity, Estimator, FoldKind, Folding, Importances, Metric, Of, Parameters, RowCounts, Run,
+    SearchReport, Threshold, ThresholdReport, Train, TrainingNotes,
 };
 
 use crate::clock::Clock;
@@ -78,7 +78,7 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
     progress.line(&format!("{} rows to train on, {} to test on, {} left out", rows.train, rows.test, rows.left_out));
 
     let model_output = dataset.target.output(&run.spec.target, &dataset.rows.train);
-    let Fit { model, parameters, search, threshold } =
+    let Fit { model, account, parameters, search, threshold } =
         fit(builtin, &dataset, model_output, &mut warnings, &mut clock, progress)?;
     let evidence = evidence::gather(&dataset, &model);
     let evaluation = metrics::evaluate(model.output(), evidence.answers.scored());
@@ -97,6 +97,8 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
             threshold,
             rows: Some(rows),
             baseline: Some(baseline),
+            importances: account.importances,
+            oob_score: account.oob_score,
             warnings,
             ..TrainingNotes::default()
         },
@@ -150,7 +152,7 @@ fn refit(
         let samples = Samples::new(&dataset, builtin.estimator);
         let fit_error = |error: learner::FitError| Error::Data(dataset.table.error(error.0));
         let learner = learner::learner(builtin.estimator, &samples).map_err(fit_error)?;
-        fit_all(&*learner, &dataset, &trained.parameters, output, &mut trained.notes.warnings)?
+        fit_all(&*learner, &dataset, &trained.parameters, output, &mut trained.notes.warnings)?.0
     };
     Ok((dataset, model))
 }
@@ -162,21 +164,30 @@ fn fit_all(
     parameters: &Parameters,
     output: Output,
     warnings: &mut Vec<String>,
-) -> Result<Model, Error> {
+) -> Result<(Model, Account), Error> {
     let all: Vec<u32> = (0..learner.samples().rows() as u32).collect();
     let fitted = learner.fit(&all, parameters).map_err(|error| Error::Data(dataset.table.error(error.0)))?;
+    let account = Account { importances: learner.samples().importances(&fitted), oob_score: fitted.oob_score };
     for warning in fitted.warnings {
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
     }
-    Model::new(dataset.fields(), output, fitted.encoder, fitted.estimator)
-        .map_err(|error| Error::Internal(error.to_string()))
+    let model = Model::new(dataset.fields(), output, fitted.encoder, fitted.estimator)
+        .map_err(|error| Error::Internal(error.to_string()))?;
+    Ok((model, account))
+}
+
+/// What a model says of itself.
+struct Account {
+    importances: Option<Importances>,
+    oob_score: Option<f64>,
 }
 
 /// What was fitted on the training rows.
 struct Fit {
     model: Model,
+    account: Account,
     parameters: Parameters,
     search: Option<SearchReport>,
     threshold: Option<ThresholdReport>,
@@ -223,9 +234,9 @@ fn fit(
         chosen = Some(report);
         clock.lap("threshold");
     }
-    let model = fit_all(&*learner, dataset, &parameters, output, warnings)?;
+    let (model, account) = fit_all(&*learner, dataset, &parameters, output, warnings)?;
     clock.lap("fit");
-    Ok(Fit { model, parameters, search: searched, threshold: chosen })
+    Ok(Fit { model, account, parameters, search: searched, threshold: chosen })
 }
 
 /// What folds are made by, of the training rows.

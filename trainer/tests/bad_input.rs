@@ -233,3 +233,34 @@ fn a_file_that_is_not_there_is_named() {
     assert_eq!(error.exit(), Exit::Data);
     assert!(error.to_string().ends_with("is a folder; give a CSV file"), "{error}");
 }
+
+#[test]
+fn weights_of_rows_are_finite_and_not_below_0_and_not_all_0() {
+    let weighed = |weight: &dyn Fn(usize) -> &'static str| {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("orders.csv");
+        let small = common::small_csv(60);
+        let rows = small.lines().enumerate().map(|(row, line)| match row {
+            0 => format!("{line},w,set\n"),
+            row => format!("{line},{},{}\n", weight(row), if row > 50 { "test" } else { "train" }),
+        });
+        fs::write(&data, rows.collect::<String>()).unwrap();
+        let mut spec = sound();
+        spec["train"]["builtin"]["sampleWeight"] = json!("w");
+        spec["train"]["builtin"]["split"] = json!({"column": "set"});
+        common::train_on(dir.path(), &spec, &data).map(|trained| trained.columns).map_err(|e| (e.exit(), e.to_string()))
+    };
+    assert_eq!(weighed(&|row| ["0", "1", "2.5"][row % 3]), Ok(5));
+    // Test rows are not weighed.
+    assert_eq!(weighed(&|row| if row > 50 { "" } else { "1" }), Ok(5));
+    for (wrong, message) in [
+        ("-1", "orders.csv, row 7, column w: the weight is below 0"),
+        ("", "orders.csv, row 7, column w: the weight is missing"),
+        ("inf", "orders.csv, row 7, column w: expected a number, got \"inf\""),
+    ] {
+        let (exit, got) = weighed(&|row| if row == 7 { wrong } else { "1" }).unwrap_err();
+        assert!(exit == Exit::Data && got.starts_with(message), "{got}");
+    }
+    let (_, message) = weighed(&|_| "0").unwrap_err();
+    assert!(message.starts_with("orders.csv, column w: the weights of all training rows are 0"), "{message}");
+}

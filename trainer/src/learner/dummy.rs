@@ -25,7 +25,7 @@ impl Learner for Dummy<'_> {
         let weights = self.samples.weights.as_ref().map(|_| self.samples.weights_of(rows));
         let values = answer(&self.samples.target, rows, weights, parameters)?;
         let estimator = Estimator::Constant(Constant { values });
-        Ok(Fitted { encoder: self.samples.encoder.clone(), estimator, warnings: Vec::new() })
+        Ok(Fitted::new(self.samples.encoder.clone(), estimator))
     }
 }
 

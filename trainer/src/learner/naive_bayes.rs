@@ -58,7 +58,7 @@ impl Learner for GaussianNB<'_> {
             classes.push(Some(NormalClass { prior, means, variances }));
         }
         let estimator = Estimator::NaiveBayes(NaiveBayes { classes });
-        Ok(Fitted { encoder: self.samples.encoder.clone(), estimator, warnings: Vec::new() })
+        Ok(Fitted::new(self.samples.encoder.clone(), estimator))
     }
 }
 

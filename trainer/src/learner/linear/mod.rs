@@ -104,7 +104,7 @@ impl<'a> LinearModel<'a> {
         };
         let (coefficients, intercept) = normal.coefficients(&solution);
         let linear = Linear { link: Link::Identity, coefficients: vec![coefficients], intercepts: vec![intercept] };
-        Fitted { encoder: normal.design.encoder.clone(), estimator: Estimator::Linear(linear), warnings }
+        Fitted { warnings, ..Fitted::new(normal.design.encoder.clone(), Estimator::Linear(linear)) }
     }
 }
 

@@ -75,7 +75,7 @@ impl<'a> LogisticRegression<'a> {
             ));
         }
         let estimator = Estimator::Linear(prepared.linear(&solved.weights));
-        Ok(Fitted { encoder: design.encoder.clone(), estimator, warnings })
+        Ok(Fitted { warnings, ..Fitted::new(design.encoder.clone(), estimator) })
     }
 }
 

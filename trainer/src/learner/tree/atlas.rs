@@ -3,11 +3,13 @@
 //! A node is found by its rows alone, so it is computed once and serves all trees that come by it. Where several columns
 //! split it equally well, the nodes behind the others are computed when a tree first chooses them.
 
+use std::ops::Range;
+
 use super::criterion::Criterion;
 use super::draw::Order;
-use super::grow::{Grower, Limits, Split};
+use super::grow::{Limits, Splitter};
+use super::grower::{Grower, Offer, Rules, Split, Workspace, is_better};
 use super::presort::Presorted;
-use slipway_model::{Combine, TreeNode, Trees, TreesBuilder};
 
 /// The nodes found so far; the first is the root.
 pub(super) struct Atlas<'a> {
@@ -18,9 +20,20 @@ pub(super) struct Atlas<'a> {
     /// The predictions of the nodes, one after the other, each of `width` numbers.
     values: Vec<f64>,
     width: usize,
+    /// Of the node that is being explored.
+    statistics: Vec<f64>,
+    min_weight: f64,
     /// Rows of nodes; those of a node stand together.
     rows: Vec<u32>,
     ties: bool,
+}
+
+/// How a node may be split.
+struct Splits {
+    /// The best, one a column that is as good as any.
+    best: Vec<Split>,
+    /// A bit for each column: whether it is constant in the node.
+    constant: Vec<u64>,
 }
 
 struct Node {
@@ -51,16 +64,25 @@ pub(super) struct Plan {
 }
 
 impl<'a> Atlas<'a> {
-    /// An atlas of the trees on `rows`, which are ascending, with at least the given limits.
-    pub(super) fn new(sorted: &'a Presorted, rows: &[u32], criterion: Box<dyn Criterion + 'a>, limits: Limits) -> Self {
-        let width = criterion.width();
+    /// An atlas of the trees on `rows`, which are ascending and not none, with at least the given limits and at least
+    /// `min_weight` in each leaf.
+    pub(super) fn new(
+        sorted: &'a Presorted,
+        rows: &[u32],
+        criterion: Box<dyn Criterion + 'a>,
+        limits: Limits,
+        min_weight: f64,
+    ) -> Self {
+        let (width, described) = (criterion.width(), criterion.statistics());
         let mut atlas = Atlas {
             sorted,
-            grower: Grower::new(sorted, criterion),
+            grower: Grower::new(sorted, criterion, &mut Workspace::default()),
             limits,
             nodes: Vec::new(),
             values: Vec::new(),
             width,
+            statistics: vec![0.0; described],
+            min_weight,
             rows: Vec::new(),
             ties: false,
         };
@@ -89,25 +111,52 @@ impl<'a> Atlas<'a> {
         while let Some(place) = open.pop() {
             let Node { start, rows, depth, .. } = self.nodes[place];
             let range = start - origin..start - origin + rows;
-            let value = &mut self.values[place * self.width..(place + 1) * self.width];
-            let pure = self.grower.enter(range.clone(), value);
+            let nodes = self.grower.nodes();
+            let impurity = nodes.measure(range.clone(), &mut self.statistics);
+            nodes.criterion.value(&self.statistics, &mut self.values[place * self.width..(place + 1) * self.width]);
+            let pure = impurity <= f64::EPSILON || self.statistics[0] < 2.0 * self.min_weight;
             self.nodes[place].pure = pure;
             if pure || depth >= self.limits.depth || rows < self.limits.split {
                 continue;
             }
-            let found = self.grower.best_splits(range.clone(), self.limits.leaf);
+            nodes.enter(range.clone(), &self.statistics);
+            let found = self.splits(range.clone());
             self.nodes[place].constant = found.constant;
             self.nodes[place].choices = found.best.into_iter().map(|split| Choice { split, left: 0 }).collect();
             self.ties |= self.nodes[place].choices.len() > 1;
             let Some(first) = self.nodes[place].choices.first() else { continue };
             let split = first.split;
-            self.grower.partition(range, split);
+            self.grower.split_rows(range.clone(), &split);
+            self.grower.split_orders(range, &split);
             let left = self.add(start, split.left, depth + 1);
             let right = self.add(start + split.left, rows - split.left, depth + 1);
             self.nodes[place].choices[0].left = left;
             open.extend([right, left]);
         }
-        self.rows[origin..origin + rows].copy_from_slice(self.grower.rows());
+        self.rows[origin..origin + rows].copy_from_slice(&self.grower.nodes().rows);
+    }
+
+    /// The best splits of the node entered last.
+    fn splits(&mut self, range: Range<usize>) -> Splits {
+        let bounds = [f64::NEG_INFINITY, f64::INFINITY];
+        let rules = Rules { leaf: self.limits.leaf, weight: self.min_weight, monotonic: &[], bounds };
+        let columns = self.sorted.columns.len();
+        let mut splits = Splits { best: Vec::new(), constant: vec![0; columns.div_ceil(64)] };
+        let mut best = f64::NEG_INFINITY;
+        for column in 0..columns {
+            match self.grower.offer(column, range.clone(), &rules) {
+                Offer::Constant => splits.constant[column / 64] |= 1 << (column % 64),
+                Offer::Split(gain, split) if !is_better(best, gain) => {
+                    if is_better(gain, best) {
+                        splits.best.clear();
+                        best = gain;
+                    }
+                    splits.best.push(split);
+                }
+                Offer::Nothing | Offer::Split(..) => {}
+            }
+        }
+        splits
     }
 
     /// Makes sure that the children behind a choice are there; returns the left one.
@@ -119,7 +168,7 @@ impl<'a> Atlas<'a> {
         let Node { start, rows, depth, .. } = self.nodes[place];
         let column = &self.sorted.columns[split.column];
         let (mut lefts, mut rights): (Vec<u32>, Vec<u32>) =
-            self.rows[start..start + rows].iter().partition(|&&row| f64::from(column.value(row)) <= split.threshold);
+            self.rows[start..start + rows].iter().partition(|&&row| split.goes_left(column.value(row)));
         lefts.sort_unstable();
         rights.sort_unstable();
         let left = self.add(self.rows.len(), lefts.len(), depth + 1);
@@ -133,12 +182,13 @@ impl<'a> Atlas<'a> {
     }
 
     /// The tree that scikit-learn would grow within `limits`, which stop growth no later than the atlas's own.
-    pub(super) fn plan(&mut self, limits: Limits, random_state: i64) -> Plan {
+    pub(super) fn plan(&mut self, limits: Limits, seed: u32) -> Plan {
         let mut choices = vec![0; self.nodes.len()];
         if !self.ties {
             return Plan { limits, choices };
         }
-        let mut order = Order::new(self.sorted.columns.len(), random_state);
+        let columns = self.sorted.columns.len();
+        let mut order = Order::new(columns, seed);
         let mut open = vec![(0, 0)];
         while let Some((place, known)) = open.pop() {
             let node = &self.nodes[place];
@@ -147,9 +197,13 @@ impl<'a> Atlas<'a> {
             }
             let mut chosen = None;
             let is_constant = |column: u32| node.constant[column as usize / 64] >> (column % 64) & 1 == 1;
-            let known = order.visit(known, is_constant, |column| {
+            let known = order.visit(known, columns, |column, _| {
+                if is_constant(column) {
+                    return true;
+                }
                 let choice = || node.choices.iter().position(|choice| choice.split.column == column as usize);
                 chosen = chosen.or_else(choice);
+                false
             });
             let Some(chosen) = chosen else { continue };
             let left = self.follow(place, chosen);
@@ -171,25 +225,9 @@ impl<'a> Atlas<'a> {
     pub(super) fn leaf(&self, plan: &Plan, row: u32) -> usize {
         let mut place = 0;
         while let Some(Choice { split, left }) = self.split(plan, place) {
-            let value = f64::from(self.sorted.columns[split.column].value(row));
-            place = left + usize::from(value > split.threshold);
+            place = left + usize::from(!split.goes_left(self.sorted.columns[split.column].value(row)));
         }
         place
-    }
-
-    /// A tree as a model keeps it.
-    pub(super) fn tree(&self, plan: &Plan) -> Trees {
-        let node = |place: usize| match self.split(plan, place) {
-            None => TreeNode::Leaf { value: place as u32 },
-            Some(Choice { split, left }) => {
-                let (column, left) = (split.column as u32, *left as u32);
-                TreeNode::Split { column, threshold: split.threshold, missing_left: false, left }
-            }
-        };
-        let nodes: Vec<TreeNode> = (0..self.nodes.len()).map(node).collect();
-        let mut trees = TreesBuilder::new(self.width);
-        trees.push(&nodes, &self.values);
-        trees.finish(Combine::Mean)
     }
 }
 

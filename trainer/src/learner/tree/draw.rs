@@ -1,54 +1,99 @@
-//! The order in which scikit-learn looks at columns, which decides ties between them.
+//! scikit-learn's random numbers, which decide what its trees look at.
 //!
-//! A node looks at all its columns in random order and keeps the first of equally good ones. To break ties as scikit-learn
-//! does, its generators are followed to the bit: `numpy.random.RandomState` for the seed, then a 32-bit xorshift.
+//! A node looks at columns in random order, keeps the first of equally good ones, and may stop before it has seen all. A
+//! forest gives each tree a seed and a sample of the rows. To grow the same trees, the generators are followed to the bit:
+//! `numpy.random.RandomState` for seeds and samples, and a 32-bit xorshift within a tree.
 
-/// One more than the largest number drawn from the seed's generator.
+/// One more than the largest number drawn from the seed's generator; the largest number of a splitter's.
 const RAND_R_MAX: u32 = i32::MAX as u32;
+/// Numbers in the state of a Mersenne Twister.
+const WORDS: usize = 624;
+
+/// `numpy.random.RandomState`: a Mersenne Twister (Matsumoto and Nishimura 1998).
+#[derive(Clone, Debug)]
+pub(crate) struct RandomState {
+    words: [u32; WORDS],
+    next: usize,
+}
+
+impl RandomState {
+    /// The generator of a seed, of which the lowest 32 bits count.
+    pub(crate) fn new(seed: i64) -> RandomState {
+        let mut words = [seed as u32; WORDS];
+        for place in 1..WORDS {
+            let before = words[place - 1];
+            words[place] = 1_812_433_253_u32.wrapping_mul(before ^ (before >> 30)).wrapping_add(place as u32);
+        }
+        RandomState { words, next: WORDS }
+    }
+
+    fn next_u32(&mut self) -> u32 {
+        if self.next == WORDS {
+            for place in 0..WORDS {
+                let joined = (self.words[place] & 0x8000_0000) | (self.words[(place + 1) % WORDS] & 0x7fff_ffff);
+                let twist = if joined & 1 == 1 { 0x9908_b0df } else { 0 };
+                self.words[place] = self.words[(place + 397) % WORDS] ^ (joined >> 1) ^ twist;
+            }
+            self.next = 0;
+        }
+        let mut y = self.words[self.next];
+        self.next += 1;
+        y ^= y >> 11;
+        y ^= (y << 7) & 0x9d2c_5680;
+        y ^= (y << 15) & 0xefc6_0000;
+        y ^ (y >> 18)
+    }
+
+    /// `randint(0, bound)`: each number below `bound`, which is not 0, is equally likely.
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
+        let largest = bound - 1;
+        let mask = u32::MAX.checked_shr(largest.leading_zeros()).unwrap_or(0);
+        loop {
+            let number = self.next_u32() & mask;
+            if number <= largest {
+                return number;
+            }
+        }
+    }
+
+    /// `random_sample()`: a number from 0 to 1, it not included.
+    pub(crate) fn unit(&mut self) -> f64 {
+        let (high, low) = (self.next_u32() >> 5, self.next_u32() >> 6);
+        (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
+    }
+
+    /// The seed of a tree's splitter, `randint(0, RAND_R_MAX)`, and of a tree of a forest, which is the same number.
+    pub(crate) fn splitter_seed(&mut self) -> u32 {
+        self.below(RAND_R_MAX)
+    }
+}
 
 /// The generator of a splitter.
 #[derive(Clone, Debug)]
 pub(super) struct Draw(u32);
 
 impl Draw {
-    /// The generator for `random_state`, of which the lowest 32 bits count.
-    pub(super) fn new(random_state: i64) -> Draw {
-        let state = mersenne_twister(random_state as u32);
-        let first =
-            (0..227).map(|place| mersenne_output(&state, place) & RAND_R_MAX).find(|&number| number < RAND_R_MAX);
-        Draw(first.unwrap_or_default())
-    }
-
-    /// A number from `low` to `high`, it not included (Marsaglia 2003).
-    fn between(&mut self, low: usize, high: usize) -> usize {
+    /// A number up to [`RAND_R_MAX`] (Marsaglia 2003).
+    fn next(&mut self) -> u32 {
         let mut x = self.0.max(1);
         x ^= x << 13;
         x ^= x >> 17;
         x ^= x << 5;
         self.0 = x;
-        low + (x & RAND_R_MAX) as usize % (high - low)
+        x & RAND_R_MAX
     }
-}
 
-/// The seeded state of a Mersenne Twister (Matsumoto and Nishimura 1998).
-fn mersenne_twister(seed: u32) -> [u32; 624] {
-    let mut state = [seed; 624];
-    for place in 1..state.len() {
-        let before = state[place - 1];
-        state[place] = 1_812_433_253_u32.wrapping_mul(before ^ (before >> 30)).wrapping_add(place as u32);
+    /// A number from `low` to `high`, it not included.
+    pub(super) fn between(&mut self, low: usize, high: usize) -> usize {
+        low + self.next() as usize % (high - low)
     }
-    state
-}
 
-/// One of the first 227 outputs; later ones would need the state to be renewed.
-fn mersenne_output(state: &[u32; 624], place: usize) -> u32 {
-    let place = place % 227;
-    let joined = (state[place] & 0x8000_0000) | (state[place + 1] & 0x7fff_ffff);
-    let mut y = state[place + 397] ^ (joined >> 1) ^ if joined & 1 == 1 { 0x9908_b0df } else { 0 };
-    y ^= y >> 11;
-    y ^= (y << 7) & 0x9d2c_5680;
-    y ^= (y << 15) & 0xefc6_0000;
-    y ^ (y >> 18)
+    /// A threshold between the smallest and the largest value of a column, the largest not included.
+    pub(super) fn threshold(&mut self, smallest: f32, largest: f32) -> f64 {
+        let (low, high) = (f64::from(smallest), f64::from(largest));
+        let threshold = (high - low) * f64::from(self.next()) / f64::from(RAND_R_MAX) + low;
+        if threshold == high { low } else { threshold }
+    }
 }
 
 /// Columns in the order in which the nodes of one tree look at them: a shuffle that goes on from node to node, and that
@@ -60,23 +105,20 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn new(columns: usize, random_state: i64) -> Order {
+    /// All columns of a tree with this seed.
+    pub(super) fn new(columns: usize, seed: u32) -> Order {
         let columns: Vec<u32> = (0..columns as u32).collect();
-        Order { draw: Draw::new(random_state), constants: vec![0; columns.len()], columns }
+        Order { draw: Draw(seed), constants: vec![0; columns.len()], columns }
     }
 
-    /// Looks at the columns of the next node: `known` of them were found constant above it, `is_constant` says of any other
-    /// whether it is constant here, and `look` is called with each that is not, in order. Returns how many columns are known to
-    /// be constant below.
-    pub(super) fn visit(
-        &mut self,
-        known: usize,
-        is_constant: impl Fn(u32) -> bool,
-        mut look: impl FnMut(u32),
-    ) -> usize {
+    /// Looks at `most` columns of the next node, or at as many more as it takes to see one that is not constant: `known` of
+    /// them were found constant above it, and `look` is called with each other that is drawn, and says whether it is constant
+    /// here. Returns how many columns are known to be constant below.
+    pub(super) fn visit(&mut self, known: usize, most: usize, mut look: impl FnMut(u32, &mut Draw) -> bool) -> usize {
         let columns = &mut self.columns;
-        let (mut end, mut found, mut drawn) = (columns.len(), 0, 0);
-        while end > known + found {
+        let (mut end, mut found, mut drawn, mut visited) = (columns.len(), 0, 0, 0);
+        while end > known + found && (visited < most || visited <= found + drawn) {
+            visited += 1;
             let place = self.draw.between(drawn, end - found);
             if place < known {
                 columns.swap(drawn, place);
@@ -84,14 +126,12 @@ impl Order {
                 continue;
             }
             let place = place + found;
-            let column = columns[place];
-            if is_constant(column) {
+            if look(columns[place], &mut self.draw) {
                 columns.swap(place, known + found);
                 found += 1;
             } else {
                 end -= 1;
                 columns.swap(end, place);
-                look(column);
             }
         }
         columns[..known].copy_from_slice(&self.constants[..known]);
@@ -105,13 +145,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seeds_are_those_of_numpy() {
+    fn numbers_are_those_of_numpy() {
         // numpy.random.RandomState(seed).randint(0, 2147483647)
         for (seed, expected) in SEEDS {
-            assert_eq!(Draw::new(seed).0, expected, "{seed}");
+            assert_eq!(RandomState::new(seed).splitter_seed(), expected, "{seed}");
         }
+        // The 1,000th of RandomState(7).randint(0, 1000, 1000), and the first of random_sample() after it.
+        let mut state = RandomState::new(7);
+        let last = (0..1000).map(|_| state.below(1000)).last();
+        assert_eq!((last, state.unit()), (Some(LAST_BELOW), NEXT_UNIT));
     }
 
     const SEEDS: [(i64, u32); 4] =
         [(0, 209_652_396), (42, 1_608_637_542), (7, 327_741_615), (123_456_789, 141_016_760)];
+    const LAST_BELOW: u32 = 120;
+    const NEXT_UNIT: f64 = 0.317_107_127_394_286_15;
 }

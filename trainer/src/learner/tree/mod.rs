@@ -1,64 +1,66 @@
-//! Decision trees that grow as scikit-learn's do: exact splits on columns cast to 32-bit floats.
+//! Decision trees and forests that grow as scikit-learn's do: exact splits on columns cast to 32-bit floats.
 //!
-//! Each column is sorted once ([`presort`]); every tree, fold and grid point uses that order. A node keeps its rows in the
-//! order of every column by a stable partition, never by sorting again ([`grow`]). What a split is worth is the matter of a
-//! [`criterion`]. `max_depth` and `min_samples_split` only stop growth and never change a split, so the nodes found once
-//! ([`atlas`]) serve all their values ([`grid`]). Between equally good columns scikit-learn's own random order decides
-//! ([`draw`]), so that the trees are the same.
+//! Each column is sorted once ([`presort`]); every tree, fold and grid point uses that order ([`ground`]). A node keeps its
+//! rows in the order of every column by a stable partition, never by sorting again ([`grower`]). What a split is worth is the
+//! matter of a [`criterion`]; where a tree grows and where it stops, that of [`grow`]. `max_depth` and `min_samples_split` only
+//! stop growth and never change a split, so the nodes found once ([`atlas`]) serve all their values ([`grid`]). scikit-learn's
+//! own random numbers decide which columns and rows are looked at, and in which order ([`draw`]), so that the trees are the
+//! same, those of a [`forest`] too.
 
 mod atlas;
 mod criterion;
 mod draw;
+mod forest;
 mod grid;
+mod ground;
 mod grow;
+mod grower;
+mod options;
 mod presort;
+mod random;
+mod weights;
 
-use slipway_model::Estimator;
-use slipway_spec::{Criterion, IntOrNone, Parameters};
+use slipway_model::{Combine, Estimator, TreesBuilder};
+use slipway_spec::{MaxFeatures, Parameters, Splitter};
 
-use self::atlas::Atlas;
-use self::grow::Limits;
-use self::presort::Presorted;
-use super::{FitError, Fitted, Learner, Samples, Scorer, Target};
+use self::draw::RandomState;
+pub(crate) use self::forest::{Forest, Kind};
+use self::ground::{Choice, Ground};
+use self::grow::Options;
+use self::grower::Workspace;
+use self::weights::weights;
+use super::{FitError, Fitted, Learner, Samples, Scorer, Target, validate_each};
 
 /// One tree, for Regression and Classification.
-pub(crate) struct DecisionTree<'a> {
-    samples: &'a Samples,
-    sorted: Presorted,
-}
+pub(crate) struct DecisionTree<'a>(Ground<'a>);
 
 impl<'a> DecisionTree<'a> {
     pub(crate) fn new(samples: &'a Samples) -> Self {
-        DecisionTree { samples, sorted: Presorted::new(samples) }
-    }
-
-    /// The trees on `rows` that stop growing no later than at `limits`.
-    fn atlas(&self, rows: &[u32], criterion: Option<Criterion>, limits: Limits) -> Atlas<'_> {
-        let criterion: Box<dyn criterion::Criterion> = match (&self.samples.target, criterion) {
-            (Target::Numbers(values), Some(Criterion::AbsoluteError)) => {
-                Box::new(criterion::AbsoluteError::new(values))
-            }
-            (Target::Numbers(values), _) => Box::new(criterion::SquaredError::new(values, rows)),
-            (Target::Classes { codes, count }, Some(Criterion::Entropy | Criterion::LogLoss)) => {
-                Box::new(criterion::Entropy::new(codes, *count, rows))
-            }
-            (Target::Classes { codes, count }, _) => Box::new(criterion::Gini::new(codes, *count)),
-        };
-        Atlas::new(&self.sorted, rows, criterion, limits)
+        DecisionTree(Ground::new(samples))
     }
 }
 
 impl Learner for DecisionTree<'_> {
     fn samples(&self) -> &Samples {
-        self.samples
+        self.0.samples
     }
 
     fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError> {
-        let limits = Limits::new(parameters, rows.len());
-        let mut atlas = self.atlas(rows, parameters.criterion, limits);
-        let plan = atlas.plan(limits, random_state(parameters));
-        let estimator = Estimator::Trees(atlas.tree(&plan));
-        Ok(Fitted { encoder: self.samples.encoder.clone(), estimator, warnings: Vec::new() })
+        let samples = self.0.samples;
+        check_target(samples, rows, parameters)?;
+        let weights = weights(samples, rows, parameters.class_weight.as_ref())?;
+        let options = Options::new(parameters, samples, rows.len(), MaxFeatures::All)?;
+        let random = parameters.splitter == Some(Splitter::Random);
+        let choice = Choice { criterion: parameters.criterion, random };
+        let seed = RandomState::new(random_state(parameters)).splitter_seed();
+        let mut workspace = Workspace::default();
+        let grown = self.0.grow(choice, rows, weights.as_deref(), &options, seed, &mut workspace);
+        let mut trees = TreesBuilder::new(grown.width);
+        grown.push_to(&mut trees);
+        let mut fitted = Fitted::new(samples.encoder.clone(), Estimator::Trees(trees.finish(Combine::Mean)));
+        fitted.importances = vec![0.0; samples.encoder.width()];
+        grown.add_importances(&mut fitted.importances);
+        Ok(fitted)
     }
 
     fn validate(
@@ -68,26 +70,37 @@ impl Learner for DecisionTree<'_> {
         validation: &[u32],
         scorer: &Scorer,
     ) -> Result<Vec<Option<f64>>, FitError> {
-        Ok(self.validate_grid(points, rows, validation, scorer))
+        if points.iter().all(grid::shares_growth) {
+            self.validate_grid(points, rows, validation, scorer)
+        } else {
+            validate_each(self, points, rows, validation, scorer)
+        }
     }
+}
+
+/// Whether trees can be grown by the criterion on the target of `rows`.
+fn check_target(samples: &Samples, rows: &[u32], parameters: &Parameters) -> Result<(), FitError> {
+    let (Target::Numbers(values), Some(slipway_spec::Criterion::Poisson)) = (&samples.target, parameters.criterion)
+    else {
+        return Ok(());
+    };
+    let targets = || rows.iter().map(|&row| values[row as usize]);
+    if targets().any(|value| value < 0.0) {
+        return Err(FitError(
+            "criterion poisson is for a target that is never below 0; write squared_error".to_owned(),
+        ));
+    }
+    if targets().sum::<f64>() <= 0.0 {
+        return Err(FitError("criterion poisson needs a target that is not 0 everywhere".to_owned()));
+    }
+    Ok(())
 }
 
 fn random_state(parameters: &Parameters) -> i64 {
     parameters.random_state.unwrap_or(0)
 }
 
-impl Limits {
-    /// What `parameters` mean for a tree of `rows` rows.
-    fn new(parameters: &Parameters, rows: usize) -> Limits {
-        let leaf = parameters.min_samples_leaf.map_or(1, |share| share.of(rows)).max(1);
-        let split = parameters.min_samples_split.map_or(2, |share| share.of(rows)).max(2).max(2 * leaf);
-        let depth = match parameters.max_depth {
-            Some(IntOrNone::Int(depth)) => depth as usize,
-            Some(IntOrNone::None) | None => usize::MAX,
-        };
-        Limits { depth, split, leaf }
-    }
-}
-
+#[cfg(test)]
+mod parity;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use crate::learner::Samples;
 
 /// The columns that trees split on.
 #[derive(Debug)]
-pub(super) struct Presorted {
+pub(crate) struct Presorted {
     pub(super) columns: Vec<SortedColumn>,
     pub(super) rows: usize,
 }
@@ -14,12 +14,14 @@ pub(super) struct Presorted {
 /// One column, as 32-bit floats.
 #[derive(Debug)]
 pub(super) struct SortedColumn {
-    /// Its different values, ascending. A value's place is its rank.
+    /// Its different values, ascending. A value's place is its rank; missing values have the rank behind the last.
     pub(super) ranked: Vec<f32>,
     /// `rank << 32 | row` of every row, ascending.
     keys: Vec<u64>,
     /// The rank of each row.
     ranks: Vec<u32>,
+    /// Whether a value is missing.
+    has_missing: bool,
 }
 
 /// The row of a key.
@@ -33,7 +35,8 @@ pub(super) fn rank(key: u64) -> usize {
 }
 
 impl Presorted {
-    pub(super) fn new(samples: &Samples) -> Presorted {
+    /// Sorts the columns of all samples.
+    pub(crate) fn new(samples: &Samples) -> Presorted {
         let width = samples.encoder.width();
         let mut values: Vec<Vec<f32>> = vec![Vec::with_capacity(samples.rows()); width];
         let (mut decoded, mut columns) = (Vec::new(), Vec::with_capacity(width));
@@ -55,40 +58,66 @@ impl SortedColumn {
         // The bits of a float, turned so that they sort as the floats do; the row makes every key different.
         let mut keys: Vec<u64> = (0..).zip(values).map(|(row, value)| sortable(*value) << 32 | row).collect();
         keys.sort_unstable();
-        let mut ranked = Vec::new();
+        let mut ranked: Vec<f32> = Vec::new();
         let mut ranks = vec![0; values.len()];
+        let mut has_missing = false;
         for key in &mut keys {
             let value = values[row(*key) as usize];
-            if ranked.last() != Some(&value) {
-                ranked.push(value);
-            }
-            let rank = ranked.len() as u32 - 1;
-            ranks[row(*key) as usize] = rank;
-            *key = u64::from(rank) << 32 | u64::from(row(*key));
+            let rank = if value.is_nan() {
+                has_missing = true;
+                ranked.len()
+            } else {
+                if ranked.last() != Some(&value) {
+                    ranked.push(value);
+                }
+                ranked.len() - 1
+            };
+            ranks[row(*key) as usize] = rank as u32;
+            *key = (rank as u64) << 32 | u64::from(row(*key));
         }
-        SortedColumn { ranked, keys, ranks }
+        SortedColumn { ranked, keys, ranks, has_missing }
     }
 
-    /// The value of a row.
+    /// The value of a row, NaN where it is missing.
     pub(super) fn value(&self, row: u32) -> f32 {
-        self.ranked[self.ranks[row as usize] as usize]
+        self.ranked.get(self.ranks[row as usize] as usize).copied().unwrap_or(f32::NAN)
     }
 
-    /// The keys of some rows, ascending. `used` marks them.
-    pub(super) fn order(&self, rows: &[u32], used: &[bool]) -> Vec<u64> {
-        let mut order = Vec::with_capacity(rows.len());
+    /// Whether no rows can be told apart by it.
+    pub(super) fn is_constant(&self) -> bool {
+        self.ranked.len() < 2 && !(self.has_missing && self.ranked.len() == 1)
+    }
+
+    /// How many of these keys, which are ascending, are those of present values.
+    pub(super) fn present(&self, keys: &[u64]) -> usize {
+        if self.has_missing { keys.partition_point(|&key| rank(key) < self.ranked.len()) } else { keys.len() }
+    }
+
+    /// Writes the keys of some rows, ascending, into `order`. `used` marks the rows.
+    pub(super) fn order(&self, rows: &[u32], used: &[bool], order: &mut Vec<u64>) {
+        order.clear();
         // Sorting a few rows is quicker than looking for them among all.
         if rows.len() * 16 > self.keys.len() {
-            order.extend(self.keys.iter().copied().filter(|&key| used[row(key) as usize]));
+            order.resize(rows.len() + 1, 0);
+            let mut taken = 0;
+            for &key in &self.keys {
+                // Written in any case, and counted if it is used: no branch to mispredict.
+                order[taken] = key;
+                taken += usize::from(used[row(key) as usize]);
+            }
+            order.truncate(rows.len());
         } else {
             order.extend(rows.iter().map(|&row| u64::from(self.ranks[row as usize]) << 32 | u64::from(row)));
             order.sort_unstable();
         }
-        order
     }
 }
 
+/// Bits that sort as the floats do, missing values last.
 fn sortable(value: f32) -> u64 {
     let bits = value.to_bits();
+    if value.is_nan() {
+        return u64::from(u32::MAX);
+    }
     u64::from(if bits >> 31 == 1 { !bits } else { bits | 1 << 31 })
 }

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 use slipway_model::{Encoder, FieldEncoding};
-use slipway_spec::Parameters;
+use slipway_spec::Estimator as Algorithm;
+use slipway_spec::{Criterion, IntOrNone, Parameters};
 
+use super::grow::Limits;
 use super::*;
 
 fn samples(fields: Vec<Vec<f64>>, target: Target) -> Samples {
@@ -177,5 +179,168 @@ fn a_large_target_that_varies_little_is_still_told_apart() {
         let parameters = parameters(serde_json::json!({"criterion": criterion}));
         let fitted = DecisionTree::new(&large).fit(&all(&large), &parameters).unwrap();
         assert_eq!(large.predict(&fitted, &all(&large)), target, "{criterion}");
+    }
+}
+
+fn learn(algorithm: Algorithm, samples: &Samples, json: serde_json::Value) -> Fitted {
+    crate::learner::learner(algorithm, samples).unwrap().fit(&all(samples), &parameters(json)).unwrap()
+}
+
+/// Rows that differ in three columns, with as many classes, or numbers where there are none.
+fn table(rows: usize, seed: i64, classes: usize) -> Samples {
+    let mut state = RandomState::new(seed);
+    let fields: Vec<Vec<f64>> = (0..3).map(|_| (0..rows).map(|_| f64::from(state.below(40))).collect()).collect();
+    let signal = |row: usize| fields[0][row] - fields[1][row] + f64::from(row as u32 % 5);
+    let target = if classes == 0 {
+        Target::Numbers((0..rows).map(signal).collect())
+    } else {
+        let codes = (0..rows).map(|row| (signal(row).abs() as u32 / 3) % classes as u32).collect();
+        Target::Classes { codes, count: classes }
+    };
+    samples(fields, target)
+}
+
+fn taken(samples: &Samples, rows: &[usize], weights: Option<Vec<f64>>) -> Samples {
+    let target = match &samples.target {
+        Target::Numbers(values) => Target::Numbers(rows.iter().map(|&row| values[row]).collect()),
+        Target::Classes { codes, count } => {
+            Target::Classes { codes: rows.iter().map(|&row| codes[row]).collect(), count: *count }
+        }
+    };
+    let fields = samples.fields.iter().map(|field| rows.iter().map(|&row| field[row]).collect()).collect();
+    Samples { fields, target, weights, ..samples.clone() }
+}
+
+fn assert_close(a: &[f64], b: &[f64], what: &str) {
+    assert!(a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9), "{what}: {a:?}, {b:?}");
+}
+
+#[test]
+fn a_row_of_weight_2_counts_as_two_rows_and_one_of_weight_0_as_none() {
+    for (classes, criterion) in
+        [(0, "squared_error"), (0, "absolute_error"), (2, "gini"), (2, "entropy"), (3, "gini"), (3, "entropy")]
+    {
+        let plain = table(60, 4, classes);
+        let weights: Vec<f64> = (0..60).map(|row| f64::from(row % 3)).collect();
+        let repeated: Vec<usize> = (0..60).flat_map(|row| std::iter::repeat_n(row, row % 3)).collect();
+        let json = serde_json::json!({"criterion": criterion, "max_depth": 6, "max_leaf_nodes": 14});
+        for json in [json.clone(), serde_json::json!({"criterion": criterion, "random_state": 9})] {
+            let weighed = taken(&plain, &(0..60).collect::<Vec<_>>(), Some(weights.clone()));
+            let weighed = learn(Algorithm::DecisionTree, &weighed, json.clone());
+            let doubled = learn(Algorithm::DecisionTree, &taken(&plain, &repeated, None), json);
+            let rows = all(&plain);
+            assert_close(&plain.predict(&weighed, &rows), &plain.predict(&doubled, &rows), criterion);
+        }
+    }
+}
+
+#[test]
+fn the_order_of_rows_changes_no_tree() {
+    for classes in [0, 2, 3] {
+        let plain = table(80, 1, classes);
+        let turned = taken(&plain, &(0..80).rev().collect::<Vec<_>>(), None);
+        let json = serde_json::json!({"min_samples_leaf": 2, "random_state": 1});
+        let (a, b) =
+            (learn(Algorithm::DecisionTree, &plain, json.clone()), learn(Algorithm::DecisionTree, &turned, json));
+        let rows = all(&plain);
+        assert_close(&plain.predict(&a, &rows), &plain.predict(&b, &rows), "predictions");
+        assert_close(&a.importances, &b.importances, "importances");
+    }
+}
+
+#[test]
+fn a_forest_is_the_same_whatever_the_number_of_threads() {
+    for algorithm in [Algorithm::RandomForest, Algorithm::ExtraTrees] {
+        for classes in [0, 2, 3] {
+            let samples = table(90, 2, classes);
+            let json = serde_json::json!({"n_estimators": 23, "bootstrap": true, "oob_score": true});
+            let fit = |threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| learn(algorithm, &samples, json.clone()))
+            };
+            let one = fit(1);
+            assert_eq!(one, fit(5), "{algorithm}");
+            let Estimator::Trees(trees) = &one.estimator else { panic!() };
+            assert_eq!(trees.count(), 23);
+            let read = slipway_model::Trees::from_bytes(&trees.to_bytes()).unwrap();
+            assert_eq!(&read, trees, "{algorithm}");
+        }
+    }
+}
+
+#[test]
+fn monotonic_rules_hold_everywhere() {
+    for algorithm in [Algorithm::DecisionTree, Algorithm::RandomForest, Algorithm::ExtraTrees] {
+        for classes in [0, 2] {
+            let mut samples = table(120, 6, classes);
+            samples.field_names = ["a", "b", "c"].map(str::to_owned).to_vec();
+            let fitted = learn(algorithm, &samples, serde_json::json!({"monotonic_cst": {"a": 1, "b": -1}}));
+            let mut asked = samples.clone();
+            for (column, sign) in [(0, 1.0), (1, -1.0)] {
+                asked.fields.clone_from(&samples.fields);
+                let mut before: Option<Vec<f64>> = None;
+                for value in 0..40 {
+                    asked.fields[column].fill(f64::from(value));
+                    let predicted = asked.predict(&fitted, &all(&samples));
+                    let width = samples.target.width();
+                    let last: Vec<f64> = predicted.chunks(width).map(|row| row[width - 1]).collect();
+                    let rises = |before: &Vec<f64>| before.iter().zip(&last).all(|(a, b)| (b - a) * sign >= -1e-12);
+                    assert!(before.as_ref().is_none_or(rises), "{algorithm}, column {column} at {value}");
+                    before = Some(last);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_to_write() {
+    let numbers = table(20, 3, 0);
+    let three = table(20, 3, 3);
+    let refused = |algorithm, samples: &Samples, json| {
+        let rows = all(samples);
+        crate::learner::learner(algorithm, samples).unwrap().fit(&rows, &parameters(json)).unwrap_err().0
+    };
+    for (algorithm, samples, json, expected) in [
+        (Algorithm::ExtraTrees, &numbers, serde_json::json!({"max_samples": 5}), "max_samples needs bootstrap: true"),
+        (
+            Algorithm::RandomForest,
+            &numbers,
+            serde_json::json!({"oob_score": true, "bootstrap": false}),
+            "oob_score needs bootstrap",
+        ),
+        (
+            Algorithm::DecisionTree,
+            &three,
+            serde_json::json!({"monotonic_cst": {"a": 1}}),
+            "monotonic_cst is for Regression",
+        ),
+        (
+            Algorithm::DecisionTree,
+            &numbers,
+            serde_json::json!({"monotonic_cst": {"a": 1}}),
+            "monotonic_cst names a, which is no",
+        ),
+        (
+            Algorithm::DecisionTree,
+            &three,
+            serde_json::json!({"class_weight": {"x": 1}}),
+            "class_weight names the class x",
+        ),
+        (
+            Algorithm::DecisionTree,
+            &numbers,
+            serde_json::json!({"class_weight": "balanced"}),
+            "class_weight is for Classification",
+        ),
+        (
+            Algorithm::DecisionTree,
+            &numbers,
+            serde_json::json!({"criterion": "poisson"}),
+            "criterion poisson is for a target that is",
+        ),
+    ] {
+        let message = refused(algorithm, samples, json);
+        assert!(message.starts_with(expected), "{message}");
     }
 }

@@ -1,31 +1,58 @@
 //! Gini impurity and entropy, for classifiers.
 
-use super::super::grow::Candidates;
-use super::super::presort::row;
-use super::{Best, Criterion};
+use super::super::grower::Candidates;
+use super::super::presort::{rank, row};
+use super::{Best, Criterion, Found, WEIGHT};
 
-/// Rows of each class in a node.
+/// Weight of each class in a node. Statistics of a node: its weight, and that of each class.
 struct Counts<'a> {
     codes: &'a [u32],
-    total: Vec<u64>,
-    left: Vec<u64>,
+    weights: Vec<f64>,
+    weight: f64,
+    total: Vec<f64>,
+    left: Vec<f64>,
 }
 
 impl<'a> Counts<'a> {
-    fn new(codes: &'a [u32], classes: usize) -> Self {
-        Counts { codes, total: vec![0; classes], left: vec![0; classes] }
+    fn new(codes: &'a [u32], classes: usize, weight: impl Fn(usize) -> f64) -> Self {
+        let weights = (0..codes.len()).map(weight).collect();
+        Counts { codes, weights, weight: 0.0, total: vec![0.0; classes], left: vec![0.0; classes] }
     }
 
-    /// Counts the classes of a node and writes their shares. Whether there is only one.
-    fn enter(&mut self, rows: &[u32], value: &mut [f64]) -> bool {
-        self.total.fill(0);
+    fn statistics(&self) -> usize {
+        1 + self.total.len()
+    }
+
+    /// Whether there is only one class.
+    fn measure(&self, rows: &[u32], statistics: &mut [f64]) -> bool {
+        statistics.fill(0.0);
         for &row in rows {
-            self.total[self.codes[row as usize] as usize] += 1;
+            statistics[1 + self.codes[row as usize] as usize] += self.weights[row as usize];
         }
-        for (share, &count) in value.iter_mut().zip(&self.total) {
-            *share = count as f64 / rows.len() as f64;
+        statistics[WEIGHT] = statistics[1..].iter().sum();
+        statistics[1..].iter().filter(|&&count| count > 0.0).count() < 2
+    }
+
+    fn enter(&mut self, statistics: &[f64]) {
+        self.weight = statistics[WEIGHT];
+        self.total.copy_from_slice(&statistics[1..]);
+    }
+
+    /// Moves a row to the left: its class and its weight.
+    fn take(&self, key: u64) -> (usize, f64) {
+        let row = row(key) as usize;
+        (self.codes[row] as usize, self.weights[row])
+    }
+
+    /// The share of the second class on both sides, of a left side of this weight.
+    fn shares(&self, weight: f64) -> [f64; 2] {
+        [self.left[1] / weight, (self.total[1] - self.left[1]) / (self.weight - weight)]
+    }
+
+    fn value(statistics: &[f64], value: &mut [f64]) {
+        for (share, count) in value.iter_mut().zip(&statistics[1..]) {
+            *share = count / statistics[WEIGHT];
         }
-        self.total.contains(&(rows.len() as u64))
     }
 }
 
@@ -33,8 +60,8 @@ impl<'a> Counts<'a> {
 pub(in super::super) struct Gini<'a>(Counts<'a>);
 
 impl<'a> Gini<'a> {
-    pub(in super::super) fn new(codes: &'a [u32], classes: usize) -> Self {
-        Gini(Counts::new(codes, classes))
+    pub(in super::super) fn new(codes: &'a [u32], classes: usize, weight: impl Fn(usize) -> f64) -> Self {
+        Gini(Counts::new(codes, classes, weight))
     }
 }
 
@@ -43,42 +70,76 @@ impl Criterion for Gini<'_> {
         self.0.total.len()
     }
 
-    fn enter(&mut self, _start: usize, rows: &[u32], value: &mut [f64]) -> bool {
-        self.0.enter(rows, value)
+    fn statistics(&self) -> usize {
+        self.0.statistics()
     }
 
-    fn best(&mut self, candidates: Candidates<'_>) -> Option<(f64, usize)> {
+    fn measure(&mut self, _start: usize, rows: &[u32], statistics: &mut [f64]) -> f64 {
+        if self.0.measure(rows, statistics) {
+            return 0.0;
+        }
+        let squares: f64 = statistics[1..].iter().map(|count| count * count).sum();
+        1.0 - squares / (statistics[WEIGHT] * statistics[WEIGHT])
+    }
+
+    fn enter(&mut self, _start: usize, _rows: &[u32], statistics: &[f64]) {
+        self.0.enter(statistics);
+    }
+
+    fn best(&mut self, candidates: &Candidates<'_>) -> Option<Found> {
         let counts = &mut self.0;
-        counts.left.fill(0);
-        // Sums of squared counts, in whole numbers, so that equal splits are worth exactly the same.
-        let (mut left, mut right) = (0, counts.total.iter().map(|count| count * count).sum::<u64>());
-        let rows = candidates.keys.len();
+        counts.left.fill(0.0);
+        // Sums of squared weights: exact while these are whole numbers, so that equal splits are worth the same.
+        let (mut left_squares, mut right_squares) = (0.0, counts.total.iter().map(|count| count * count).sum::<f64>());
+        let keys = candidates.keys;
+        let mut weight = 0.0;
         let mut best = Best::default();
-        for count in 1..rows {
-            let class = counts.codes[row(candidates.keys[count - 1]) as usize] as usize;
-            let behind = counts.total[class] - counts.left[class];
-            left += 2 * counts.left[class] + 1;
-            right -= 2 * behind - 1;
-            counts.left[class] += 1;
-            if candidates.allows(count) {
-                best.offer(left as f64 / count as f64 + right as f64 / (rows - count) as f64, count);
+        for left in 1..=candidates.last {
+            let (class, w) = counts.take(keys[left - 1]);
+            let before = counts.left[class];
+            left_squares += w * (2.0 * before + w);
+            right_squares -= w * (2.0 * (counts.total[class] - before) - w);
+            counts.left[class] += w;
+            weight += w;
+            if left < candidates.first || rank(keys[left - 1]) == rank(keys[left]) {
+                continue;
+            }
+            let other = counts.weight - weight;
+            let gain = left_squares / weight + right_squares / other;
+            if best.wants(gain) && candidates.allow(left, [weight, other], || counts.shares(weight)) {
+                best.take(gain, left);
             }
         }
         best.0
+    }
+
+    fn value(&self, statistics: &[f64], value: &mut [f64]) {
+        Counts::value(statistics, value);
     }
 }
 
 /// Shannon entropy.
 pub(in super::super) struct Entropy<'a> {
     counts: Counts<'a>,
-    /// `n ln n` for every number of rows.
+    /// `n ln n` for every whole weight, where all are whole.
     n_ln_n: Vec<f64>,
 }
 
+/// Largest whole weight whose `n ln n` is looked up.
+const MAX_TABLE: f64 = 1_048_576.0;
+
+fn n_ln_n(n: f64) -> f64 {
+    if n > 0.0 { n * n.ln() } else { 0.0 }
+}
+
 impl<'a> Entropy<'a> {
-    pub(in super::super) fn new(codes: &'a [u32], classes: usize, rows: &[u32]) -> Self {
-        let n_ln_n = |n: usize| if n == 0 { 0.0 } else { n as f64 * (n as f64).ln() };
-        Entropy { counts: Counts::new(codes, classes), n_ln_n: (0..=rows.len()).map(n_ln_n).collect() }
+    pub(in super::super) fn new(codes: &'a [u32], classes: usize, weight: impl Fn(usize) -> f64, rows: &[u32]) -> Self {
+        let counts = Counts::new(codes, classes, weight);
+        let weight = |row: &u32| counts.weights[*row as usize];
+        let total: f64 = rows.iter().map(weight).sum();
+        let whole = total <= MAX_TABLE && rows.iter().all(|row| weight(row).fract() == 0.0);
+        let table = if whole { (0..=total as usize).map(|n| n_ln_n(n as f64)).collect() } else { Vec::new() };
+        Entropy { counts, n_ln_n: table }
     }
 }
 
@@ -87,23 +148,47 @@ impl Criterion for Entropy<'_> {
         self.counts.total.len()
     }
 
-    fn enter(&mut self, _start: usize, rows: &[u32], value: &mut [f64]) -> bool {
-        self.counts.enter(rows, value)
+    fn statistics(&self) -> usize {
+        self.counts.statistics()
     }
 
-    fn best(&mut self, candidates: Candidates<'_>) -> Option<(f64, usize)> {
-        let Counts { codes, total, left } = &mut self.counts;
-        left.fill(0);
-        let rows = candidates.keys.len();
+    fn measure(&mut self, _start: usize, rows: &[u32], statistics: &mut [f64]) -> f64 {
+        if self.counts.measure(rows, statistics) {
+            return 0.0;
+        }
+        let weight = statistics[WEIGHT];
+        statistics[1..].iter().map(|count| -n_ln_n(count / weight)).sum::<f64>() / std::f64::consts::LN_2
+    }
+
+    fn enter(&mut self, _start: usize, _rows: &[u32], statistics: &[f64]) {
+        self.counts.enter(statistics);
+    }
+
+    fn best(&mut self, candidates: &Candidates<'_>) -> Option<Found> {
+        let (counts, table) = (&mut self.counts, &self.n_ln_n);
+        let term = |n: f64| if table.is_empty() { n_ln_n(n) } else { table[n as usize] };
+        counts.left.fill(0.0);
+        let keys = candidates.keys;
+        let mut weight = 0.0;
         let mut best = Best::default();
-        for count in 1..rows {
-            left[codes[row(candidates.keys[count - 1]) as usize] as usize] += 1;
-            if candidates.allows(count) {
-                let term = |n: u64| self.n_ln_n[n as usize];
-                let classes: f64 = left.iter().zip(&*total).map(|(&left, &all)| term(left) + term(all - left)).sum();
-                best.offer(classes - (self.n_ln_n[count] + self.n_ln_n[rows - count]), count);
+        for left in 1..=candidates.last {
+            let (class, w) = counts.take(keys[left - 1]);
+            counts.left[class] += w;
+            weight += w;
+            if left < candidates.first || rank(keys[left - 1]) == rank(keys[left]) {
+                continue;
+            }
+            let other = counts.weight - weight;
+            let sides = counts.left.iter().zip(&counts.total).map(|(&left, &all)| term(left) + term(all - left));
+            let gain = sides.sum::<f64>() - (term(weight) + term(other));
+            if best.wants(gain) && candidates.allow(left, [weight, other], || counts.shares(weight)) {
+                best.take(gain, left);
             }
         }
         best.0
+    }
+
+    fn value(&self, statistics: &[f64], value: &mut [f64]) {
+        Counts::value(statistics, value);
     }
 }

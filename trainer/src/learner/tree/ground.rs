@@ -1,0 +1,65 @@
+//! The samples that trees grow on.
+
+use std::sync::OnceLock;
+
+use slipway_spec::Criterion as Name;
+
+use super::criterion::criterion;
+use super::draw::Order;
+use super::grow::{Grown, Options, grow};
+use super::grower::{Grower, Workspace};
+use super::presort::Presorted;
+use super::random::{Matrix, RandomSplits};
+use crate::learner::Samples;
+
+/// Samples, sorted once for all trees.
+pub(crate) struct Ground<'a> {
+    pub(crate) samples: &'a Samples,
+    pub(crate) sorted: Presorted,
+    matrix: OnceLock<Matrix>,
+}
+
+/// How thresholds are chosen, and by what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    pub(super) criterion: Option<Name>,
+    /// Whether thresholds are drawn at random.
+    pub(super) random: bool,
+}
+
+impl<'a> Ground<'a> {
+    /// Sorts the columns of all samples.
+    pub(crate) fn new(samples: &'a Samples) -> Self {
+        Ground { samples, sorted: Presorted::new(samples), matrix: OnceLock::new() }
+    }
+
+    /// Grows a tree for the samples' own target on those of `rows` that count. `rows` are ascending; `weights`, by sample, are
+    /// all 1 where there are none. `seed` is what [`super::draw::RandomState::splitter_seed`] gives.
+    pub(super) fn grow(
+        &self,
+        choice: Choice,
+        rows: &[u32],
+        weights: Option<&[f64]>,
+        options: &Options,
+        seed: u32,
+        workspace: &mut Workspace,
+    ) -> Grown {
+        let heavy: Vec<u32>;
+        let rows = match weights {
+            None => rows,
+            Some(weights) => {
+                heavy = rows.iter().copied().filter(|&row| weights[row as usize] != 0.0).collect();
+                &heavy
+            }
+        };
+        let criterion = criterion(choice.criterion, &self.samples.target, weights, rows);
+        let order = Order::new(self.sorted.columns.len(), seed);
+        if choice.random {
+            let matrix = self.matrix.get_or_init(|| Matrix::new(&self.sorted));
+            let splitter = RandomSplits::new(matrix, &self.sorted, criterion, workspace);
+            grow(splitter, rows, options, order, workspace)
+        } else {
+            grow(Grower::new(&self.sorted, criterion, workspace), rows, options, order, workspace)
+        }
+    }
+}
