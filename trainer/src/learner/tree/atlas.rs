@@ -127,7 +127,7 @@ impl<'a> Atlas<'a> {
             let Some(first) = self.nodes[place].choices.first() else { continue };
             let split = first.split;
             self.grower.split_rows(range.clone(), &split);
-            self.grower.split_orders(range, &split);
+            self.grower.split_orders(range, &split, true);
             let left = self.add(start, split.left, depth + 1);
             let right = self.add(start + split.left, rows - split.left, depth + 1);
             self.nodes[place].choices[0].left = left;

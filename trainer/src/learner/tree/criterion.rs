@@ -12,7 +12,7 @@ pub(super) use classes::{Entropy, Gini};
 pub(super) use poisson::Poisson;
 pub(super) use squared::{BinaryGini, SquaredError};
 
-use super::grower::{Candidates, is_better};
+use super::grower::{Candidates, better_than};
 use crate::learner::Target;
 use slipway_spec::Criterion as Name;
 
@@ -91,16 +91,25 @@ pub(super) fn criterion<'a>(
 }
 
 /// Keeps the best of what is offered.
-#[derive(Default)]
-struct Best(Option<Found>);
+struct Best {
+    found: Option<Found>,
+    /// What is better than the best is worth more than this.
+    above: f64,
+}
+
+impl Default for Best {
+    fn default() -> Self {
+        Best { found: None, above: f64::NEG_INFINITY }
+    }
+}
 
 impl Best {
     /// Whether a split of this gain would be the best so far.
     fn wants(&self, gain: f64) -> bool {
-        self.0.is_none_or(|best| is_better(gain, best.gain))
+        gain > self.above
     }
 
     fn take(&mut self, gain: f64, left: usize) {
-        self.0 = Some(Found { gain, left });
+        *self = Best { found: Some(Found { gain, left }), above: better_than(gain) };
     }
 }

@@ -85,7 +85,8 @@ impl Draw {
 
     /// A number from `low` to `high`, it not included.
     pub(super) fn between(&mut self, low: usize, high: usize) -> usize {
-        low + self.next() as usize % (high - low)
+        // Columns are few; 32 bits divide quicker than 64.
+        low + (self.next() % (high - low) as u32) as usize
     }
 
     /// A threshold between the smallest and the largest value of a column, the largest not included.

@@ -88,8 +88,9 @@ pub(super) trait Splitter<'a> {
     /// Sorts a node's rows into its children's, so that these can be measured.
     fn split_rows(&mut self, range: Range<usize>, split: &Split);
 
-    /// Sorts whatever else is needed before the children can be split. Follows [`Splitter::split_rows`].
-    fn split_orders(&mut self, range: Range<usize>, split: &Split);
+    /// Sorts whatever else is needed before the children can be split. Follows [`Splitter::split_rows`]; `at_once` says that
+    /// no other node was looked at since.
+    fn split_orders(&mut self, range: Range<usize>, split: &Split, at_once: bool);
 }
 
 /// Grows a tree on `rows`, which are ascending and not none, as scikit-learn's depth-first and best-first builders do.
@@ -186,7 +187,7 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
             self.grown.nodes[next.place].split = Some((planned.split, left.place));
             let (goes_on_left, goes_on_right) = (self.can_be_split(&left), self.can_be_split(&right));
             if goes_on_left || goes_on_right {
-                self.splitter.split_orders(range, &planned.split);
+                self.splitter.split_orders(range, &planned.split, true);
             }
             // The left side comes first.
             open.extend(goes_on_right.then_some(right));
@@ -202,7 +203,7 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
         for _ in 1..leaves {
             let Some(Planned { open, split, children, .. }) = planned.pop() else { return };
             self.grown.nodes[open.place].split = Some((split, children[0].place));
-            self.splitter.split_orders(self.range(open.place), &split);
+            self.splitter.split_orders(self.range(open.place), &split, false);
             for child in children {
                 // Which columns are constant is found out anew, as in scikit-learn.
                 if self.can_be_split(&child) {

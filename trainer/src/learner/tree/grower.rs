@@ -244,8 +244,10 @@ impl<'a> Splitter<'a> for Grower<'a> {
         self.nodes.partition(range);
     }
 
-    fn split_orders(&mut self, range: Range<usize>, split: &Split) {
-        self.mark(range.clone(), split);
+    fn split_orders(&mut self, range: Range<usize>, split: &Split, at_once: bool) {
+        if !at_once {
+            self.mark(range.clone(), split);
+        }
         let NodeRows { scratch, marks, .. } = &mut self.nodes;
         for (place, order) in self.orders.iter_mut().enumerate() {
             if (place != split.column || split.missing_left) && !order.is_empty() {
@@ -258,8 +260,13 @@ impl<'a> Splitter<'a> for Grower<'a> {
 /// Whether one gain is larger than another by more than rounding. Sums of the same numbers differ in their last bits when
 /// they are added in another order; splits that differ no more than that are equally good.
 pub(super) fn is_better(gain: f64, than: f64) -> bool {
+    gain > better_than(than)
+}
+
+/// What a gain that is larger than another by more than rounding exceeds.
+pub(super) fn better_than(gain: f64) -> f64 {
     const ROUNDING: f64 = 1e-12;
-    if than.is_infinite() { gain > than } else { gain - than > ROUNDING * than.abs() }
+    if gain.is_infinite() { gain } else { gain + ROUNDING * gain.abs() }
 }
 
 /// Moves what goes left to the front, keeping the order on both sides.

@@ -127,7 +127,7 @@ impl Criterion for AbsoluteError<'_> {
                 best.take(gain, left);
             }
         }
-        best.0
+        best.found
     }
 
     fn value(&self, statistics: &[f64], value: &mut [f64]) {

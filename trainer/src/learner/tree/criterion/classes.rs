@@ -110,7 +110,7 @@ impl Criterion for Gini<'_> {
                 best.take(gain, left);
             }
         }
-        best.0
+        best.found
     }
 
     fn value(&self, statistics: &[f64], value: &mut [f64]) {
@@ -185,7 +185,7 @@ impl Criterion for Entropy<'_> {
                 best.take(gain, left);
             }
         }
-        best.0
+        best.found
     }
 
     fn value(&self, statistics: &[f64], value: &mut [f64]) {

@@ -74,7 +74,7 @@ impl Criterion for Poisson {
                 best.take(gain, left);
             }
         }
-        best.0
+        best.found
     }
 
     fn value(&self, statistics: &[f64], value: &mut [f64]) {

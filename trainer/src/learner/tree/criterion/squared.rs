@@ -32,12 +32,12 @@ impl Sums {
             weight += w;
         }
         let mut best = Best::default();
-        for left in candidates.first..=candidates.last {
-            let key = keys[left - 1];
+        for (place, pair) in keys[candidates.first - 1..=candidates.last].windows(2).enumerate() {
+            let (left, key) = (candidates.first + place, pair[0]);
             let [wy, w] = self.pairs[row(key) as usize];
             sum += wy;
             weight += w;
-            if rank(key) == rank(keys[left]) {
+            if rank(key) == rank(pair[1]) {
                 continue;
             }
             let (other_sum, other) = (self.sum - sum, self.weight - weight);
@@ -48,7 +48,7 @@ impl Sums {
                 best.take(gain, left);
             }
         }
-        best.0
+        best.found
     }
 }
 
@@ -56,15 +56,18 @@ impl Sums {
 pub(in super::super) struct SquaredError {
     /// Of targets less their mean, so that nothing is lost where they are large and vary little.
     sums: Sums,
+    /// These targets themselves.
+    centred: Vec<f64>,
     mean: f64,
 }
 
 impl SquaredError {
     pub(in super::super) fn new(target: &[f64], weight: impl Fn(usize) -> f64, rows: &[u32]) -> Self {
         let mean = rows.iter().map(|&row| target[row as usize]).sum::<f64>() / rows.len() as f64;
-        let pair = |(row, value): (usize, &f64)| [(value - mean) * weight(row), weight(row)];
-        let pairs = target.iter().enumerate().map(pair).collect();
-        SquaredError { sums: Sums { pairs, weight: 0.0, sum: 0.0 }, mean }
+        let centred: Vec<f64> = target.iter().map(|value| value - mean).collect();
+        let pair = |(row, value): (usize, &f64)| [value * weight(row), weight(row)];
+        let pairs = centred.iter().enumerate().map(pair).collect();
+        SquaredError { sums: Sums { pairs, weight: 0.0, sum: 0.0 }, centred, mean }
     }
 }
 
@@ -79,15 +82,15 @@ impl Criterion for SquaredError {
 
     fn measure(&mut self, _start: usize, rows: &[u32], statistics: &mut [f64]) -> f64 {
         let (mut weight, mut sum, mut squares, mut equal) = (0.0, 0.0, 0.0, true);
-        let [first, first_weight] = self.sums.pairs[rows[0] as usize];
+        let first = self.centred[rows[0] as usize];
         for &row in rows {
-            let [wy, w] = self.sums.pairs[row as usize];
+            let ([wy, w], y) = (self.sums.pairs[row as usize], self.centred[row as usize]);
             weight += w;
             sum += wy;
-            squares += wy * wy / w;
-            equal &= wy * first_weight == first * w;
+            squares += wy * y;
+            equal &= y == first;
         }
-        let mean = if equal { first / first_weight } else { sum / weight };
+        let mean = if equal { first } else { sum / weight };
         statistics.copy_from_slice(&[weight, sum, mean]);
         if equal { 0.0 } else { (squares / weight - mean * mean).max(0.0) }
     }
