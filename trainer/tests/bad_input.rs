@@ -70,6 +70,7 @@ fn bad_files_are_refused_with_file_row_and_column() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn a_spec_that_does_not_fit_the_data_is_refused() {
     type Change = fn(&mut Value);
     let cases: [(Change, Exit, &str); 24] = [
@@ -146,7 +147,8 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
         ),
         (
             |s| {
-                s["train"]["builtin"]["search"] = json!({"grid": {"max_depth": [2]}, "foldsBy": {"kind": "GroupKFold"}})
+                s["train"]["builtin"]["search"] =
+                    json!({"grid": {"max_depth": [2]}, "foldsBy": {"kind": "GroupKFold"}});
             },
             Exit::Usage,
             "search.foldsBy: GroupKFold and TimeSeriesSplit need a column; name it",
@@ -154,7 +156,7 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
         (
             |s| {
                 s["train"]["builtin"]["search"] =
-                    json!({"grid": {"max_depth": [2]}, "foldsBy": {"kind": "StratifiedKFold"}})
+                    json!({"grid": {"max_depth": [2]}, "foldsBy": {"kind": "StratifiedKFold"}});
             },
             Exit::Usage,
             "search.foldsBy: StratifiedKFold is for Classification; write KFold",
@@ -173,7 +175,7 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
         (
             |s| {
                 s["train"]["builtin"]["search"] =
-                    json!({"grid": {"max_depth": [2]}, "halving": {"resource": "n_estimators"}})
+                    json!({"grid": {"max_depth": [2]}, "halving": {"resource": "n_estimators"}});
             },
             Exit::Usage,
             "search.halving: resource n_estimators needs maxResources: the most trees",

@@ -260,7 +260,8 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
         self.add(range.start..middle);
         self.add(middle..range.end);
         let decrease = self.grown.decrease(open.place, place) / self.grown.nodes[0].weight;
-        if decrease + f64::EPSILON < self.options.min_decrease {
+        // Rounding may make a decrease of nothing negative; that is no reason not to split.
+        if self.options.min_decrease > 0.0 && decrease + f64::EPSILON < self.options.min_decrease {
             self.drop_from(place);
             return None;
         }
