@@ -174,6 +174,23 @@ pub fn parse_timestamp(text: &str) -> Option<f64> {
     Some(timestamp.as_duration().as_secs_f64())
 }
 
+/// The time, given as [`parse_timestamp`] reads it, as RFC 3339 writes it in UTC; a time that no calendar has as the nearest
+/// that one has.
+pub fn write_timestamp(seconds: f64) -> String {
+    const NANOS: f64 = 1e9;
+    let whole = seconds.floor();
+    let fraction = seconds - whole;
+    let read_again = |nanos: f64| whole + nanos / NANOS;
+    // The coarsest fraction of a second that is read as this number again.
+    let round_to = |unit: f64| (fraction * NANOS / unit).round() * unit;
+    let coarse = [NANOS, 1e6, 1e3].map(round_to).into_iter().find(|&nanos| read_again(nanos) == seconds);
+    let nanos = coarse.unwrap_or_else(|| round_to(1.0));
+    let latest = if seconds > 0.0 { jiff::Timestamp::MAX } else { jiff::Timestamp::MIN };
+    let carried = whole as i64 + i64::from(nanos >= NANOS);
+    let nanos = if nanos >= NANOS { 0 } else { nanos as i32 };
+    jiff::Timestamp::new(carried, nanos).unwrap_or(latest).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +225,26 @@ mod tests {
             (Number, Value::Other("a list"), None),
         ] {
             assert_eq!(field(type_).decode(value).ok(), expected, "{type_:?} {value}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_written_as_it_is_read() {
+        for text in [
+            "1970-01-01T00:00:00Z",
+            "1969-12-31T23:59:59.9Z",
+            "2024-05-01T06:30:00Z",
+            "2024-05-01T06:30:00.123456Z",
+            "0001-01-01T00:00:00Z",
+            "9999-12-30T22:00:00Z",
+        ] {
+            assert_eq!(write_timestamp(parse_timestamp(text).unwrap()), text);
+        }
+        for seconds in [0.1, 1e-9, 1_714_545_000.000_000_2, -0.75, 253_402_207_200.0, 1e300, -1e300, 0.999_999_999_999]
+        {
+            let written = write_timestamp(seconds);
+            let read = parse_timestamp(&written).unwrap();
+            assert!((read - seconds).abs() < 1e-9 || seconds.abs() > 1e12, "{seconds} {written}");
         }
     }
 

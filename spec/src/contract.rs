@@ -107,6 +107,20 @@ pub const MAX_RUN_BYTES: usize = 64 * 1024;
 /// Largest termination message a step writes, bytes: the kubelet shares 12 KiB among all containers of a pod.
 pub const MAX_MESSAGE_BYTES: usize = 1_200;
 
+/// Names of data files as messages list them.
+pub const DATA_NAMES: &str = ".csv, .tsv, .jsonl or .ndjson, also with .gz or .zst, or .parquet";
+
+/// The format that a data file's name tells, without that of its compression; `None` of other files, of hidden ones and of the
+/// markers that some programs leave, such as `_SUCCESS`.
+pub fn data_format(name: &str) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase();
+    let unpacked = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst"));
+    let (_, end) = unpacked.unwrap_or(&lower).rsplit_once('.')?;
+    let text = ["csv", "tsv", "jsonl", "ndjson"].into_iter().find(|format| *format == end);
+    let format = text.or((unpacked.is_none() && end == "parquet").then_some("parquet"));
+    format.filter(|_| !name.starts_with(['.', '_']))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +134,23 @@ mod tests {
             "Usage: serve --model <DIR>\n\nTry --help.\n\nerror: the following were not provided: --model <DIR>"
         );
         assert_eq!(reason_last("error: no\n"), "error: no");
+    }
+
+    #[test]
+    fn data_files_are_known_by_their_names() {
+        for (name, expected) in [
+            ("orders.csv", Some("csv")),
+            ("orders.v2.CSV.GZ", Some("csv")),
+            ("orders.jsonl.zst", Some("jsonl")),
+            ("orders.parquet", Some("parquet")),
+            ("orders.parquet.gz", None),
+            ("orders.csv.bz2", None),
+            ("orders.gz", None),
+            ("csv", None),
+            (".orders.csv", None),
+            ("_SUCCESS", None),
+        ] {
+            assert_eq!(data_format(name), expected, "{name}");
+        }
     }
 }

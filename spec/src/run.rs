@@ -120,7 +120,8 @@ pub enum Select {
     /// The one with the newest time in its name, such as `orders-2024-05-01T06:30:00.csv`.
     #[default]
     Newest,
-    /// All of them, at most 1,000, as one table: they have the same columns, in any order. Hidden and empty files do not count.
+    /// All data files, at most 1,000, as one table: they have the same format and columns, these in any order. Data files
+    /// are called .csv, .tsv, .jsonl or .ndjson, also with .gz or .zst, or .parquet; others and empty ones do not count.
     All,
 }
 

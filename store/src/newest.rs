@@ -1,7 +1,7 @@
 //! Which file of a folder is the newest, by the time in its name.
 
 use jiff::civil::{Date, DateTime, Time};
-use slipway_spec::contract::Exit;
+use slipway_spec::contract::{DATA_NAMES, Exit, data_format};
 
 /// Most names that a message lists.
 const MAX_SHOWN: usize = 5;
@@ -10,10 +10,10 @@ const MAX_SHOWN: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoNewest {
     /// No name has a time.
-    #[error("no {extensions} file has a time in its name, such as orders-2024-05-01T06:30:00.csv; there {found}")]
+    #[error(
+        "no data file ({DATA_NAMES}) has a time in its name, such as orders-2024-05-01T06:30:00.csv; there {found}"
+    )]
     None {
-        /// The extensions that are read.
-        extensions: String,
         /// What is there, as `is a.txt, b.csv`.
         found: String,
     },
@@ -36,13 +36,13 @@ impl NoNewest {
     }
 }
 
-/// The newest of `names`, which are sorted, and its time. Names without a time or with another extension do not count.
-pub fn newest<'a>(names: &'a [String], extensions: &[&str]) -> Result<(&'a str, DateTime), NoNewest> {
-    let is_data = |name: &str| {
-        name.rsplit_once('.').is_some_and(|(_, end)| extensions.iter().any(|known| end.eq_ignore_ascii_case(known)))
-    };
-    let dated = names.iter().filter(|name| is_data(name)).filter_map(|name| Some((name.as_str(), time_in(name)?)));
-    let none = || NoNewest::None { extensions: extensions.join(" or "), found: show(names) };
+/// The newest of `names`, which are sorted, and its time. Names without a time or of no data file do not count.
+pub fn newest(names: &[String]) -> Result<(&str, DateTime), NoNewest> {
+    let dated = names
+        .iter()
+        .filter(|name| data_format(name).is_some())
+        .filter_map(|name| Some((name.as_str(), time_in(name)?)));
+    let none = || NoNewest::None { found: show(names) };
     let time = dated.clone().map(|(_, time)| time).max().ok_or_else(none)?;
     let mut newest = dated.filter(|(_, other)| *other == time).map(|(name, _)| name);
     match (newest.next(), newest.next()) {
@@ -52,16 +52,15 @@ pub fn newest<'a>(names: &'a [String], extensions: &[&str]) -> Result<(&'a str, 
     }
 }
 
-fn show(names: &[String]) -> String {
+/// What is there, for a message.
+pub(crate) fn show(names: &[String]) -> String {
     if names.is_empty() {
         return "is nothing".to_owned();
     }
     let shown: Vec<_> = names.iter().take(MAX_SHOWN).map(|name| name.chars().take(100).collect::<String>()).collect();
     let more = names.len().saturating_sub(MAX_SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let parquet = names.iter().any(|name| name.to_ascii_lowercase().ends_with(".parquet"));
-    let hint = if parquet { "; Parquet files are not read yet, write CSV" } else { "" };
-    format!("is {}{more}{hint}", shown.join(", "))
+    format!("is {}{more}", shown.join(", "))
 }
 
 /// The first ISO date in `name`, with its time where one follows: after `T`, a space or `_`, hours, minutes and, if it likes,
@@ -152,7 +151,7 @@ mod tests {
 
     fn choose(names: &[&str]) -> Result<String, String> {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-        newest(&names, &["csv"]).map(|(name, _)| name.to_owned()).map_err(|error| error.to_string())
+        newest(&names).map(|(name, _)| name.to_owned()).map_err(|error| error.to_string())
     }
 
     #[test]

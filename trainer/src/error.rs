@@ -3,9 +3,12 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use slipway_model::ArtefactError;
 use slipway_spec::contract::Exit;
+
+use crate::reader::Part;
 
 /// Why nothing was trained.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +58,11 @@ impl Error {
 }
 
 /// What is wrong with the data, and where.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataError {
     file: String,
+    /// Of a table from several files, which rows stand where.
+    parts: Arc<[Part]>,
     row: Option<usize>,
     column: Option<String>,
     problem: String,
@@ -66,13 +71,22 @@ pub struct DataError {
 impl DataError {
     /// Something is wrong with the whole file.
     pub(crate) fn new(file: &str, problem: impl Into<String>) -> DataError {
-        DataError { file: file.to_owned(), row: None, column: None, problem: problem.into() }
+        DataError { file: file.to_owned(), parts: Arc::default(), row: None, column: None, problem: problem.into() }
     }
 
-    /// It is wrong in the row at `place`, counted from 0; people count from 1.
+    /// Something is wrong with a table whose rows come from these files.
+    #[must_use]
+    pub(crate) fn of_parts(self, parts: &Arc<[Part]>) -> DataError {
+        DataError { parts: Arc::clone(parts), ..self }
+    }
+
+    /// It is wrong in the row at `place`, counted from 0; people count from 1, anew in every file.
     #[must_use]
     pub(crate) fn at_row(self, place: usize) -> DataError {
-        DataError { row: Some(place + 1), ..self }
+        let number = self.parts.partition_point(|part| part.end <= place);
+        let start = number.checked_sub(1).map_or(0, |before| self.parts[before].end);
+        let file = self.parts.get(number).map_or_else(|| self.file.clone(), |part| part.file.clone());
+        DataError { file, row: Some(place - start + 1), ..self }
     }
 
     /// It is wrong in this column.

@@ -120,7 +120,7 @@ fn golden(dataset: &Dataset, model: &Model, raw: &[Vec<f64>]) -> Golden {
 /// A row as a caller sends it.
 fn as_sent(dataset: &Dataset, row: u32) -> Map<String, Value> {
     let value =
-        |feature: &FeatureColumn| feature.typed.json(dataset.table.columns[feature.place].cell(row as usize), row);
+        |feature: &FeatureColumn| feature.typed.json(&dataset.table.columns[feature.place].cell(row as usize), row);
     dataset.features.iter().map(|feature| (feature.field.name.clone(), value(feature))).collect()
 }
 

@@ -8,9 +8,10 @@ use slipway_model::artefact;
 use slipway_spec::Verdict;
 use slipway_spec::contract::{Exit, file, path, reason_last};
 use slipway_trainer::progress::Stderr;
+use slipway_trainer::reader::DataSource;
 use slipway_trainer::{spec_file, step, summary, train};
 
-/// Trains a model on a CSV file and judges it.
+/// Trains a model on a table and judges it.
 ///
 /// Exit codes: 0 done, 64 wrong usage or spec, 65 bad data, 66 a file is not there, 67 refused by a gate or check.
 #[derive(Debug, Parser)]
@@ -28,9 +29,12 @@ struct Laptop {
     /// What to train: a `TrainingRun` in YAML, or only its spec.
     #[arg(long, value_name = "FILE")]
     run: PathBuf,
-    /// The data: a CSV file.
+    /// The data: a file in CSV (also .gz or .zst), Parquet or JSON lines, or a folder of such files as one table.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    /// Most bytes that a compressed file may unpack to. Default: 256 MiB or 200 times its size, whichever is more.
+    #[arg(long, value_name = "BYTES", env = "SLIPWAY_MAX_UNPACKED_BYTES")]
+    max_unpacked_bytes: Option<u64>,
     /// The artefact of the model to compare with.
     #[arg(long, value_name = "DIR")]
     champion: Option<PathBuf>,
@@ -58,19 +62,35 @@ enum Command {
         /// The run, as JSON.
         #[arg(long, value_name = "FILE", default_value = path::RUN)]
         run: PathBuf,
-        /// The folder with the data file.
+        /// The folder with the data file, or with several.
         #[arg(long, value_name = "DIR", default_value = path::INPUT)]
         input: PathBuf,
+        /// Most bytes that a compressed file may unpack to. Default: 256 MiB or 200 times its size, whichever is more.
+        #[arg(long, value_name = "BYTES", env = "SLIPWAY_MAX_UNPACKED_BYTES")]
+        max_unpacked_bytes: Option<u64>,
         /// Where the artefact goes.
         #[arg(long, value_name = "DIR", default_value = path::OUTPUT)]
         output: PathBuf,
     },
 }
 
+/// The Parquet library asserts on some damaged pages: that is bad data and no bug.
+fn refuse_damaged_parquet() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.location().is_some_and(|place| place.file().contains("/parquet-")) {
+            eprintln!("the Parquet file is damaged: its pages cannot be decoded; write it again");
+            std::process::exit(Exit::Data.code().into());
+        }
+        usual(panic);
+    }));
+}
+
 fn main() -> ExitCode {
+    refuse_damaged_parquet();
     let exit = match Cli::try_parse() {
-        Ok(Cli { command: Some(Command::Step { run, input, output }), .. }) => {
-            match step::step(&run, &input, &output, &Stderr::default()) {
+        Ok(Cli { command: Some(Command::Step { run, input, max_unpacked_bytes, output }), .. }) => {
+            match step::step(&run, &input, max_unpacked_bytes, &output, &Stderr::default()) {
                 Ok(_) => Exit::Done,
                 Err(error) => fail(error.exit(), &error.to_string()),
             }
@@ -93,7 +113,8 @@ fn on_laptop(laptop: &Laptop) -> Exit {
         Ok(run) => run,
         Err(error) => return fail(error.exit(), &error.to_string()),
     };
-    let trained = match train(&run, &laptop.data, &laptop.output, &progress) {
+    let data = DataSource { path: laptop.data.clone(), max_unpacked_bytes: laptop.max_unpacked_bytes };
+    let trained = match train(&run, data, &laptop.output, &progress) {
         Ok(trained) => trained,
         Err(error) => return fail(error.exit(), &error.to_string()),
     };

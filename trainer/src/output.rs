@@ -116,11 +116,13 @@ impl Learnt<'_> {
             let (prediction, probabilities) = self.answer(place);
             let answer = [self.dataset.target.text(row), prediction].into_iter();
             let answer = answer.chain(probabilities.iter().map(ToString::to_string));
-            let answer = answer.chain(group.map(|column| column.cell(row as usize).to_owned()));
+            let answer = answer.chain(group.map(|column| column.cell(row as usize).into_owned()));
             let inputs = inputs.iter().map(|(column, feature)| {
                 let cell = column.cell(row as usize);
-                let typed = feature.map(|feature| &feature.typed);
-                typed.map_or(cell.into(), |typed| typed.canonical(cell, typed.values[row as usize])).into_owned()
+                match feature {
+                    None => cell.into_owned(),
+                    Some(feature) => feature.typed.canonical(&cell, feature.typed.values[row as usize]).into_owned(),
+                }
             });
             if !rows.push(answer.chain(inputs)) {
                 return (rows.text, false);

@@ -1,24 +1,34 @@
 //! The step `train` in a training pod: `/slipway/run.json` and `/slipway/input` to `/slipway/output`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use slipway_model::artefact::read_bounded;
-use slipway_spec::Run;
 use slipway_spec::contract::MAX_RUN_BYTES;
+use slipway_spec::{Run, Select};
 
 use crate::error::{DataError, Error};
+use crate::reader::{DataSource, files};
 use crate::train::{Progress, Trained, train};
 
-/// Trains what the file `run` asks for on the only file in the folder `input`. Nothing is done, and `None` returned, where an
-/// earlier attempt has committed an outcome.
-pub fn step(run: &Path, input: &Path, output: &Path, progress: Progress<'_>) -> Result<Option<Trained>, Error> {
+/// Trains what the file `run` asks for on the only file in the folder `input`, or under `select: All` on all files there.
+/// Nothing is done, and `None` returned, where an earlier attempt has committed an outcome.
+pub fn step(
+    run: &Path,
+    input: &Path,
+    max_unpacked_bytes: Option<u64>,
+    output: &Path,
+    progress: Progress<'_>,
+) -> Result<Option<Trained>, Error> {
     let run = read_run(run)?;
     if run.committed {
         progress.line("an earlier attempt has committed the outcome of this run; there is nothing to train");
         return Ok(None);
     }
-    train(&run, &only_file(input)?, output, progress).map(Some)
+    let path = match run.spec.data.select {
+        Select::Newest => only_file(input)?,
+        Select::All => input.to_owned(),
+    };
+    train(&run, DataSource { path, max_unpacked_bytes }, output, progress).map(Some)
 }
 
 fn read_run(path: &Path) -> Result<Run, Error> {
@@ -31,19 +41,12 @@ fn read_run(path: &Path) -> Result<Run, Error> {
 }
 
 fn only_file(dir: &Path) -> Result<PathBuf, Error> {
-    let io_error = |error| Error::io(dir, error);
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).map_err(io_error)? {
-        let path = entry.map_err(io_error)?.path();
-        if path.is_file() {
-            files.push(path);
-        }
-    }
+    let mut files = files(dir)?;
     match (files.pop(), files.len()) {
-        (Some(file), 0) => Ok(file),
-        (None, _) => Err(Error::NotFound(dir.join("*.csv"))),
-        (Some(_), others) => {
-            Err(DataError::new(&dir.display().to_string(), format!("{} files; expected one", others + 1)).into())
+        (Some((_, file)), 0) => Ok(file),
+        (_, others) => {
+            let problem = format!("{} files; expected one, or `select: All`", others + 1);
+            Err(DataError::new(&dir.display().to_string(), problem).into())
         }
     }
 }

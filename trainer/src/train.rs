@@ -1,17 +1,19 @@
 //! One run: from a file to a fitted model with all that is known of it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use slipway_model::{Model, Output, metrics};
 use slipway_spec::contract::file;
 use slipway_spec::{
-    Builtin, DataIdentity, Estimator, FoldKind, Folding, Importances, Metric, Of, Parameters, RowCounts, Run,
-    SearchReport, Threshold, ThresholdReport, Train, TrainingNotes,
+    Builtin, DataIdentity, DataReport, Estimator, FeatureType, FindingKind, FoldKind, Folding, Importances, Metric, Of,
+    Parameters, RowCounts, Run, SearchReport, Split, Threshold, ThresholdReport, Train, TrainingNotes,
 };
 
 use crate::clock::Clock;
 use crate::data::dataset::Dataset;
 use crate::data::keys;
+use crate::data::report;
 use crate::data::target::{TargetColumn, no_such_column};
 use crate::error::Error;
 use crate::evidence::{Evidence, MAX_DISTRIBUTIONS};
@@ -19,8 +21,9 @@ use crate::folds::Keys;
 use crate::learner::{self, Learner, Samples, Scorer};
 use crate::output::{Learnt, write_notes};
 use crate::progress::Listener;
+use crate::reader::{self, DataSource, Request};
 use crate::search::Ground;
-use crate::{baseline, evidence, reader, search, threshold};
+use crate::{baseline, evidence, search, threshold};
 
 /// Told what is going on.
 pub type Progress<'a> = &'a dyn Listener;
@@ -38,16 +41,18 @@ pub struct Trained {
     pub notes: TrainingNotes,
 }
 
-/// Trains what `run` asks for on the CSV file `data`, and writes the artefact, `metrics.json`, `test.csv` and
+/// Trains what `run` asks for on `data`, a file or a folder, and writes the artefact, `metrics.json`, `test.csv` and
 /// `training.json` into the folder `output`, which is made where it is missing. Nothing is judged.
-pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> Result<Trained, Error> {
+pub fn train(run: &Run, data: impl Into<DataSource>, output: &Path, progress: Progress<'_>) -> Result<Trained, Error> {
+    let data = data.into();
     let Train::Builtin(builtin) = &run.spec.train else {
         return Err(Error::Spec(
             "spec.train names an image of its own; run that image instead of this trainer".to_owned(),
         ));
     };
     let mut clock = Clock::default();
-    let table = reader::read(data)?;
+    let request = Request { texts: texts(builtin), max_unpacked_bytes: data.max_unpacked_bytes };
+    let table = reader::read(&data.path, &request)?;
     clock.lap("read");
     progress.line(&format!(
         "read {} rows and {} columns of {} in {:.2} s",
@@ -61,6 +66,7 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
         uri: table.file.clone(),
         digest: table.digest.to_string(),
         size_bytes: table.size.cast_signed(),
+        files: table.files.clone(),
         ..DataIdentity::default()
     };
     let mut dataset = Dataset::new(table, &run.spec, builtin)?;
@@ -69,6 +75,8 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
         return Err(no_such_column(&dataset.table, column, "evaluation.groupBy").into());
     }
     let mut warnings = std::mem::take(&mut dataset.warnings);
+    let data_report = report::describe(&dataset, &run.spec.target, builtin);
+    tell(&data_report, &mut warnings);
     clock.lap("prepare");
     let rows = RowCounts {
         train: dataset.rows.train.len(),
@@ -99,6 +107,7 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
             baseline: Some(baseline),
             importances: account.importances,
             oob_score: account.oob_score,
+            data_report: Some(data_report),
             warnings,
             ..TrainingNotes::default()
         },
@@ -130,6 +139,30 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
     write_notes(output, &trained.notes)?;
     progress.line(&format!("wrote the artefact to {}", output.display()));
     Ok(trained)
+}
+
+/// Adds what the report found to the warnings, where they do not speak of the column already.
+fn tell(report: &DataReport, warnings: &mut Vec<String>) {
+    for finding in &report.findings {
+        let told = |column: &String| warnings.iter().any(|warning| warning.starts_with(&format!("{column} ")));
+        let grave = finding.kind < FindingKind::Identifier;
+        if grave || !finding.column.as_ref().is_some_and(told) {
+            warnings.push(finding.message.clone());
+        }
+    }
+}
+
+/// Columns of which every spelling counts, even where all cells are numbers.
+fn texts(builtin: &Builtin) -> BTreeSet<&str> {
+    let features = builtin.features.iter();
+    let declared = features.filter(|feature| feature.type_.is_some_and(|type_| type_ != FeatureType::Number));
+    let split = match &builtin.split {
+        Split::Random(random) => random.stratify_by.as_deref(),
+        Split::Column(column) => Some(column.as_str()),
+        Split::Group(group) => Some(group.column.as_str()),
+        Split::Time(_) => None,
+    };
+    declared.map(|feature| feature.name.as_str()).chain(split).collect()
 }
 
 /// Fits in the same way on all rows that have a target, with the threshold of `judged`. What the columns are is found out

@@ -54,13 +54,29 @@ fn bad_files_are_refused_with_file_row_and_column() {
         ),
         (latin, "orders.csv, row 2, column y: is not UTF-8 text"),
         (b"\xff\xfex\0,\0".to_vec(), "orders.csv: this file is UTF-16 text; save it as UTF-8"),
-        (b"PAR1\x15\x04".to_vec(), "orders.csv: this is a Parquet file"),
+        (b"PAR1\x15\x04".to_vec(), "orders.csv: the Parquet file is cut off or damaged"),
         (text("\n5,blue", "\nten,blue"), "orders.csv, row 6, column x: expected a number, got \"ten\""),
         (text("blue,17", "blue,seventeen"), "orders.csv, row 6, column y: expected a number, got \"seventeen\""),
         (b"x,y\n1,\n2,NA\n".to_vec(), "orders.csv, column y: the target has no value in any row"),
         (b"y\n1\n2\n3\n4\n5\n".to_vec(), "orders.csv: no column is left to learn from"),
         (b"x,y\n1,a\n2,a\n".to_vec(), "orders.csv, column y: the target has only one class"),
         (b"x,y\n1,2\n".to_vec(), "orders.csv: the split leaves no"),
+        (text("\n5,blue", "\n1e999,blue"), "orders.csv, row 6, column x: expected a number, got \"1e999\""),
+        (text("\n5,blue", "\ninf,blue"), "orders.csv, row 6, column x: expected a number, got \"inf\""),
+        (
+            text("\n5,blue", "\n-1e300,blue"),
+            "orders.csv, row 6, column x: -1e300 is too large; numbers up to 3.4028235e38",
+        ),
+        (text("blue,17", "blue,4e38"), "orders.csv, row 6, column y: 4e38 is too large"),
+        (
+            b"PK\x03\x04".to_vec(),
+            "orders.csv: this is a spreadsheet (.xlsx) or ZIP file; save the table as CSV or Parquet",
+        ),
+        (b"\x80\x04\x95\0".to_vec(), "orders.csv: this is a Python pickle, which may run any program"),
+        (b"<!DOCTYPE html><html>".to_vec(), "orders.csv: this is a web page (HTML)"),
+        (b"[{\"x\": 1, \"y\": 2}]".to_vec(), "orders.csv: this is a JSON array; write one object a line instead"),
+        (b"\x1f\x8b\x08\0\0\0\0\0".to_vec(), "orders.csv: the gzip file is cut off"),
+        (b"\x28\xb5\x2f\xfd\x04".to_vec(), "orders.csv: the Zstandard file is cut off"),
     ];
     for (csv, expected) in cases {
         let (exit, message) = refused(&csv, unchanged);
@@ -214,6 +230,32 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
 }
 
 #[test]
+fn folds_that_cannot_be_made_are_refused() {
+    let search = |folds: usize, metric: &'static str| {
+        move |spec: &mut Value| {
+            spec["train"]["builtin"]["search"] = json!({"grid": {"max_depth": [2]}, "folds": folds, "metric": metric});
+        }
+    };
+    let (exit, message) = refused(common::small_csv(60).as_bytes(), search(50, "r2"));
+    assert!(message.starts_with("orders.csv: 48 training rows cannot be divided into 50 folds"), "{message}");
+    assert_eq!(exit, Exit::Data);
+    // Two rows of one class are in two folds at most.
+    let classes = (0..60)
+        .fold("x,y\n".to_owned(), |text, row| text + &format!("{},{}\n", row % 7, if row < 3 { "a" } else { "b" }));
+    let (exit, message) = refused(classes.as_bytes(), search(5, "roc_auc"));
+    assert!(message.starts_with("orders.csv: "), "{message}");
+    assert_eq!(exit, Exit::Data, "{message}");
+}
+
+#[test]
+fn a_test_set_that_is_empty_is_refused() {
+    let csv = (0..20).fold("x,set,y\n".to_owned(), |text, row| text + &format!("{row},train,{row}\n"));
+    let (exit, message) = refused(csv.as_bytes(), |spec| spec["train"]["builtin"]["split"] = json!({"column": "set"}));
+    assert!(message.starts_with("orders.csv: the split leaves no test rows of 20 with a target"), "{message}");
+    assert_eq!(exit, Exit::Data);
+}
+
+#[test]
 fn a_missing_value_is_refused_where_the_spec_says_so() {
     let csv = common::small_csv(60).replacen("\n5,blue", "\n,blue", 1);
     let (exit, message) = refused(csv.as_bytes(), |spec| {
@@ -231,9 +273,10 @@ fn a_file_that_is_not_there_is_named() {
         (error.exit(), error.to_string()),
         (Exit::NotFound, "/nowhere/orders.csv: there is no such file".to_owned())
     );
-    let error = common::train_on(dir.path(), &sound(), dir.path()).unwrap_err();
-    assert_eq!(error.exit(), Exit::Data);
-    assert!(error.to_string().ends_with("is a folder; give a CSV file"), "{error}");
+    let empty = dir.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let error = common::train_on(dir.path(), &sound(), &empty).unwrap_err();
+    assert_eq!(error.exit(), Exit::NotFound, "{error}");
 }
 
 #[test]

@@ -388,3 +388,42 @@ fn the_labels_of_test_rows_do_not_change_the_model() {
     };
     assert!(model("1") == model("99"));
 }
+
+#[test]
+fn a_folder_is_trained_on_as_one_table_and_its_report_tells_of_the_data() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("orders");
+    fs::create_dir(&data).unwrap();
+    let text = common::small_csv(300);
+    let (header, rows) = text.split_once('\n').unwrap();
+    let half = rows.match_indices('\n').nth(149).unwrap().0 + 1;
+    fs::write(data.join("2024-05-01.csv"), format!("{header}\n{}", &rows[..half])).unwrap();
+    fs::write(data.join("2024-05-02.csv"), format!("{header}\n{}", &rows[half..])).unwrap();
+    fs::write(data.join("README.md"), "about these files").unwrap();
+    let spec = json!({"modelName": "m", "target": "y", "train": {"builtin": {"estimator": "DecisionTree"}}});
+    let output = on_laptop(dir.path(), &spec, &data, &["--report", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["rows"], json!({"train": 240, "test": 60, "leftOut": 0}));
+    let names: Vec<_> = report["data"]["files"].as_array().unwrap().iter().map(|file| file["name"].clone()).collect();
+    assert_eq!(names, ["2024-05-01.csv", "2024-05-02.csv"]);
+    let described = &report["dataReport"];
+    assert_eq!((&described["rows"], &described["columns"]), (&json!(300), &json!(3)));
+    assert_eq!(described["described"][1]["top"][0], json!({"value": "blue", "count": 100}));
+    assert_eq!(described["findings"][0]["kind"], "Leakage", "x alone tells y but for a rest of 2: {described}");
+    let warnings = report["warnings"].as_array().unwrap();
+    assert!(
+        warnings.iter().any(|warning| warning.as_str().unwrap().starts_with("x alone predicts the target")),
+        "{warnings:?}"
+    );
+
+    let more = data.join("2024-05-03.csv");
+    fs::write(&more, "x,y\n1,2\n").unwrap();
+    let output = on_laptop(dir.path(), &spec, &data, &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(65), "{stderr}");
+    assert!(
+        stderr.lines().last().unwrap().starts_with("2024-05-03.csv, column colour: the column is not there"),
+        "{stderr}"
+    );
+}

@@ -156,6 +156,36 @@ fn every_attempt_trains_on_the_same_bytes() {
 }
 
 #[test]
+fn all_files_of_a_prefix_are_one_set_and_every_attempt_reads_the_same() {
+    Place::each(|place| {
+        place.put("data/b.csv", b"x,y\n3,4\n");
+        place.put("data/a.csv", b"x,y\n1,2\n");
+        place.put("data/README.md", b"about these files");
+        place.put("data/_SUCCESS", b"");
+        let run_of = |uid: &str, uri: &str| run(place, uid, &json!({"data": {"uri": place.uri(uri), "select": "All"}}));
+        let run = run_of("uid-1", "data/");
+        let first = Attempt::new(place, &run);
+        first.step("fetch").expect(0, "");
+        let both = [("a.csv".to_owned(), b"x,y\n1,2\n".to_vec()), ("b.csv".to_owned(), b"x,y\n3,4\n".to_vec())];
+        assert_eq!(first.input(), both);
+        place.put("data/c.csv", b"x,y\n5,6\n");
+        let second = Attempt::new(place, &run);
+        second.step("fetch").expect(0, "");
+        assert_eq!(second.input(), both);
+
+        place.put("data/b.csv", b"x,y\n3,4444\n");
+        Attempt::new(place, &run).step("fetch").expect(65, "the data is not what this run's first attempt read");
+        place.put("data/d.parquet", b"PAR1");
+        let mixed = run_of("uid-2", "data/");
+        Attempt::new(place, &mixed).step("fetch").expect(65, "a.csv and d.parquet are of different formats");
+        let file = run_of("uid-3", "data/a.csv");
+        Attempt::new(place, &file).step("fetch").expect(64, "end the uri with /");
+        let nothing = run_of("uid-4", "elsewhere/");
+        Attempt::new(place, &nothing).step("fetch").expect(66, "there is no data file (.csv, .tsv");
+    });
+}
+
+#[test]
 fn where_storage_keeps_versions_a_retry_reads_the_old_one() {
     let Some(gateway) = crate::support::gateway::Gateway::start() else { return };
     gateway.keep_versions();
@@ -173,11 +203,11 @@ fn where_storage_keeps_versions_a_retry_reads_the_old_one() {
 fn what_is_missing_is_named() {
     Place::each(|place| {
         place.put("data/orders.csv", DATA);
-        place.put("data/orders-2024-05-01.parquet", DATA);
+        place.put("data/orders-2024-05-01.xlsx", DATA);
         place.put("same/a-2024-05-01.csv", DATA);
         place.put("same/b-2024-05-01T00:00:00.csv", DATA);
         let fetch = |extra: serde_json::Value| Attempt::new(place, &run(place, "uid-1", &extra)).step("fetch");
-        fetch(json!({})).expect(66, "there is orders-2024-05-01.parquet, orders.csv; Parquet files are not read yet");
+        fetch(json!({})).expect(66, "there is orders-2024-05-01.xlsx, orders.csv");
         fetch(json!({"data": {"uri": place.uri("same/")}})).expect(66, "have the same time, 2024-05-01T00:00:00");
         let missing = place.uri("data/missing.csv");
         fetch(json!({"data": {"uri": missing}})).expect(66, &format!("{missing}: there is no such object"));

@@ -176,6 +176,7 @@ fn feature(
         },
     };
     check_against_type(table, name, declared, typed.type_)?;
+    refuse_enormous(table, name, &typed)?;
     let Some(policy) = policy(table, rows, column, declared, &typed)? else {
         return left_out("it has no value in any training row".to_owned());
     };
@@ -208,6 +209,22 @@ fn check_against_type(table: &Table, name: &str, declared: &Feature, type_: Feat
         Some(policy @ (MissingPolicy::Mean | MissingPolicy::Median)) if !numeric => error(format!(
             "missing: {policy:?} is for numbers and times, and this is a {type_:?}; write MostFrequent or Reject"
         )),
+        _ => Ok(()),
+    }
+}
+
+/// Trees compare 32-bit floats, and squares of numbers must stay finite.
+pub(crate) fn refuse_enormous(table: &Table, name: &str, typed: &Typed) -> Result<(), DataError> {
+    let enormous = |value: &f64| value.abs() > f64::from(f32::MAX);
+    match typed.values.iter().position(enormous) {
+        Some(row) if typed.type_ == FeatureType::Number => {
+            let problem = format!(
+                "{:e} is too large; numbers up to {:e} can be learned from: correct the cell, or leave it empty",
+                typed.values[row],
+                f32::MAX
+            );
+            Err(table.error(problem).at_row(row).in_column(name))
+        }
         _ => Ok(()),
     }
 }
@@ -246,7 +263,7 @@ fn example(column: &Column, rows: &Rows, typed: &Typed) -> serde_json::Value {
             present.iter().find(|(value, _)| Some(*value) == most).copied()
         }
     };
-    typical.map_or(serde_json::Value::Null, |(_, row)| typed.json(column.cell(row as usize), row))
+    typical.map_or(serde_json::Value::Null, |(_, row)| typed.json(&column.cell(row as usize), row))
 }
 
 /// What a person should know of a column that is used.

@@ -1,14 +1,17 @@
 //! The type of a column, and its cells read as that type.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use slipway_model::schema::MAX_CATEGORIES;
 use slipway_model::value::{parse_boolean, parse_timestamp};
 use slipway_spec::FeatureType;
 
-use super::number::Style;
 use crate::error::DataError;
-use crate::reader::{Column, Table};
+use crate::reader::dictionary::{self, Dictionary};
+use crate::reader::number::Style;
+use crate::reader::{Cells, Column, Table, Texts, parse_date};
 
 /// From this share of cells on a type is taken as meant, and a cell that does not fit as a mistake.
 const MEANT: f64 = 0.9;
@@ -22,7 +25,7 @@ const DISTINCT: f64 = 0.5;
 pub(crate) struct Typed {
     pub(crate) type_: FeatureType,
     /// One a row, as [`slipway_model::Field::decode`] gives it; NaN where it is missing.
-    pub(crate) values: Vec<f64>,
+    pub(crate) values: Arc<Vec<f64>>,
     /// The categories, sorted; empty for other types.
     pub(crate) labels: Vec<String>,
     style: Style,
@@ -50,7 +53,7 @@ enum Labelling {
 }
 
 impl Labelling {
-    fn of(column: &Column) -> Labelling {
+    fn of(texts: &Dictionary) -> Labelling {
         let whole = |cell: &str| {
             let digits = cell.strip_prefix('-').unwrap_or(cell);
             let digits = digits.strip_suffix(".0").unwrap_or(digits);
@@ -58,7 +61,7 @@ impl Labelling {
                 && !digits.is_empty()
                 && digits.bytes().all(|b| b.is_ascii_digit())
         };
-        if column.cells().all(|cell| cell.is_empty() || whole(cell)) { Labelling::Whole } else { Labelling::Verbatim }
+        if texts.iter().all(whole) { Labelling::Whole } else { Labelling::Verbatim }
     }
 
     fn label(self, cell: &str) -> &str {
@@ -70,8 +73,13 @@ impl Labelling {
 }
 
 impl Typed {
+    /// Values that are no categories.
+    fn plain(type_: FeatureType, values: Arc<Vec<f64>>) -> Typed {
+        Typed { type_, values, labels: Vec::new(), style: Style::Plain, labelling: Labelling::Verbatim }
+    }
+
     /// A cell as the served model reads it: what [`slipway_model::Field::decode`] takes, as text.
-    pub(crate) fn canonical<'a>(&self, cell: &'a str, value: f64) -> std::borrow::Cow<'a, str> {
+    pub(crate) fn canonical<'a>(&self, cell: &'a str, value: f64) -> Cow<'a, str> {
         match self.type_ {
             FeatureType::Number if self.style != Style::Plain && !cell.is_empty() => value.to_string().into(),
             FeatureType::Category => self.labelling.label(cell).into(),
@@ -100,12 +108,32 @@ impl Typed {
 
 /// Finds the type of a column and reads it.
 pub(crate) fn infer(table: &Table, column: &Column) -> Result<Inferred, DataError> {
-    let present = column.cells().filter(|cell| !cell.is_empty()).count();
+    let (type_, values) = match &column.cells {
+        Cells::Texts(texts) => return infer_texts(table, column, texts),
+        Cells::Numbers(values) => (FeatureType::Number, values),
+        Cells::Times(values) => (FeatureType::Timestamp, values),
+    };
+    if values.iter().all(|value| value.is_nan()) {
+        return Ok(Inferred::Empty);
+    }
+    Ok(Inferred::Typed(Typed::plain(type_, Arc::clone(values))))
+}
+
+fn infer_texts(table: &Table, column: &Column, texts: &Texts) -> Result<Inferred, DataError> {
+    let counts = texts.counts();
+    let present: usize = counts.iter().sum();
     if present == 0 {
         return Ok(Inferred::Empty);
     }
+    let style = Style::of(&texts.dictionary.iter(), table.delimiter);
     let mut closest: Option<(usize, FeatureType)> = None;
-    for (type_, count) in counts(column, table.delimiter) {
+    for type_ in [FeatureType::Number, FeatureType::Boolean, FeatureType::Timestamp] {
+        let fits = |text: &str| match type_ {
+            FeatureType::Timestamp => parse_date(text),
+            _ => parse(type_, style, text),
+        };
+        let fitting = texts.dictionary.iter().zip(&counts).filter(|(text, _)| fits(text).is_some());
+        let count: usize = fitting.map(|(_, count)| count).sum();
         if count == present {
             return read_as(table, column, type_).map(Inferred::Typed);
         }
@@ -125,7 +153,7 @@ pub(crate) fn infer(table: &Table, column: &Column) -> Result<Inferred, DataErro
             Err(error) => Err(error.explained(&hint)),
         };
     }
-    let distinct = distinct(column);
+    let distinct = counts.len();
     let too_many = distinct > ALWAYS_CATEGORIES && distinct as f64 > DISTINCT * present as f64;
     if too_many || distinct > MAX_CATEGORIES {
         return Ok(Inferred::Distinct(distinct));
@@ -135,92 +163,60 @@ pub(crate) fn infer(table: &Table, column: &Column) -> Result<Inferred, DataErro
 
 /// Reads a column as a type that was given; a cell that does not fit is an error.
 pub(crate) fn read_as(table: &Table, column: &Column, type_: FeatureType) -> Result<Typed, DataError> {
-    let style = if type_ == FeatureType::Number { style_of(column, table.delimiter) } else { Style::Plain };
-    let mismatch = |row: usize, cell: &str| {
-        let shown = slipway_model::Value::Text(cell);
-        table.error(format!("expected {}, got {shown}", expected(type_))).at_row(row).in_column(&column.name)
-    };
-    let read = |parse: &dyn Fn(&str) -> Option<f64>| {
-        let cells = column.cells().enumerate();
-        cells
-            .map(
-                |(row, cell)| {
-                    if cell.is_empty() { Ok(f64::NAN) } else { parse(cell).ok_or_else(|| mismatch(row, cell)) }
-                },
-            )
-            .collect::<Result<Vec<f64>, DataError>>()
-    };
-    let (values, labels, labelling) = match type_ {
-        FeatureType::Number => (read(&|cell| style.parse(cell))?, Vec::new(), Labelling::Verbatim),
-        FeatureType::Timestamp => (read(&parse_timestamp)?, Vec::new(), Labelling::Verbatim),
-        FeatureType::Boolean => {
-            let parse = |cell: &str| parse_boolean(cell).map(|value| f64::from(u8::from(value)));
-            (read(&parse)?, Vec::new(), Labelling::Verbatim)
+    match (&column.cells, type_) {
+        (Cells::Numbers(values), FeatureType::Number) | (Cells::Times(values), FeatureType::Timestamp) => {
+            return Ok(Typed::plain(type_, Arc::clone(values)));
         }
-        FeatureType::Category => {
-            let labelling = Labelling::of(column);
-            let (values, labels) = categories(column, labelling);
-            if labels.len() > MAX_CATEGORIES {
-                let problem = format!("{} categories; at most {MAX_CATEGORIES} are possible", labels.len());
-                return Err(table.error(problem).in_column(&column.name));
-            }
-            (values, labels, labelling)
-        }
+        _ => {}
+    }
+    let texts = column.texts();
+    if type_ == FeatureType::Category {
+        return categories(table, column, &texts);
+    }
+    let style = match type_ {
+        FeatureType::Number => Style::of(&texts.dictionary.iter(), table.delimiter),
+        _ => Style::Plain,
     };
-    Ok(Typed { type_, values, labels, style, labelling })
+    let parsed: Vec<Option<f64>> = texts.dictionary.iter().map(|text| parse(type_, style, text)).collect();
+    let value = |(row, &code): (usize, &u32)| {
+        if code == dictionary::MISSING {
+            return Ok(f64::NAN);
+        }
+        parsed[code as usize].ok_or_else(|| {
+            let shown = slipway_model::Value::Text(texts.dictionary.get(code));
+            table.error(format!("expected {}, got {shown}", expected(type_))).at_row(row).in_column(&column.name)
+        })
+    };
+    let values = texts.codes.iter().enumerate().map(value).collect::<Result<Vec<f64>, DataError>>()?;
+    Ok(Typed { style, ..Typed::plain(type_, Arc::new(values)) })
 }
 
-/// How many cells are of each type but Category.
-fn counts(column: &Column, delimiter: u8) -> [(FeatureType, usize); 3] {
-    let style = style_of(column, delimiter);
-    let count = |fits: &dyn Fn(&str) -> bool| column.cells().filter(|cell| !cell.is_empty() && fits(cell)).count();
-    let numbers = count(&|cell| style.parse(cell).is_some());
-    if numbers == column.len() {
-        return [(FeatureType::Number, numbers), (FeatureType::Boolean, 0), (FeatureType::Timestamp, 0)];
+/// The value of a text of that type, which is no category.
+fn parse(type_: FeatureType, style: Style, text: &str) -> Option<f64> {
+    match type_ {
+        FeatureType::Number => style.parse(text),
+        FeatureType::Boolean => parse_boolean(text).map(|value| f64::from(u8::from(value))),
+        FeatureType::Timestamp => parse_timestamp(text),
+        FeatureType::Category => None,
     }
-    [
-        (FeatureType::Number, numbers),
-        (FeatureType::Boolean, count(&|cell| parse_boolean(cell).is_some())),
-        (FeatureType::Timestamp, count(&|cell| looks_like_a_date(cell) && parse_timestamp(cell).is_some())),
-    ]
 }
 
-/// Dates begin with a year; whatever else might be read as one is rather a name.
-fn looks_like_a_date(cell: &str) -> bool {
-    let bytes = cell.as_bytes();
-    bytes.len() >= 10 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-'
-}
-
-/// The style in which most of the column's cells are numbers, plain among equals.
-fn style_of(column: &Column, delimiter: u8) -> Style {
-    let [plain, other] = Style::possible(delimiter);
-    let marked = |cell: &str| cell.contains(',');
-    if !column.cells().any(marked) {
-        return plain;
+/// Texts as places among the sorted labels.
+fn categories(table: &Table, column: &Column, texts: &Texts) -> Result<Typed, DataError> {
+    let labelling = Labelling::of(&texts.dictionary);
+    let mut places: BTreeMap<&str, usize> = texts.dictionary.iter().map(|text| (labelling.label(text), 0)).collect();
+    if places.len() > MAX_CATEGORIES {
+        let problem = format!("{} categories; at most {MAX_CATEGORIES} are possible", places.len());
+        return Err(table.error(problem).in_column(&column.name));
     }
-    let count = |style: Style| column.cells().filter(|cell| style.parse(cell).is_some()).count();
-    if count(other) > count(plain) { other } else { plain }
-}
-
-fn distinct(column: &Column) -> usize {
-    let mut seen = std::collections::HashSet::new();
-    seen.extend(column.cells().filter(|cell| !cell.is_empty()));
-    seen.len()
-}
-
-/// The place of each cell among the sorted labels, and the labels.
-fn categories(column: &Column, labelling: Labelling) -> (Vec<f64>, Vec<String>) {
-    let mut places: HashMap<&str, usize> = HashMap::new();
-    for cell in column.cells().filter(|cell| !cell.is_empty()) {
-        places.insert(labelling.label(cell), 0);
+    for (number, place) in places.values_mut().enumerate() {
+        *place = number;
     }
-    let mut labels: Vec<&str> = places.keys().copied().collect();
-    labels.sort_unstable();
-    for (place, label) in labels.iter().enumerate() {
-        places.insert(label, place);
-    }
-    let values = column.cells().map(|cell| places.get(labelling.label(cell)).map_or(f64::NAN, |&place| place as f64));
-    (values.collect(), labels.iter().map(|&label| label.to_owned()).collect())
+    let of_text: Vec<f64> = texts.dictionary.iter().map(|text| places[labelling.label(text)] as f64).collect();
+    let values = texts.codes.iter().map(|&code| of_text.get(code as usize).copied().unwrap_or(f64::NAN));
+    let labels = places.keys().map(|&label| label.to_owned()).collect();
+    let values = Arc::new(values.collect());
+    Ok(Typed { labels, labelling, ..Typed::plain(FeatureType::Category, values) })
 }
 
 fn expected(type_: FeatureType) -> &'static str {

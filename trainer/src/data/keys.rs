@@ -13,20 +13,20 @@ use crate::reader::Table;
 /// names the column.
 pub(crate) fn groups(table: &Table, name: &str, rows: &[u32], field: &str) -> Result<Vec<u32>, DataError> {
     let Some((_, column)) = table.column(name) else { return Err(no_such_column(table, name, field)) };
+    let texts = column.texts();
+    let text = |row: u32| texts.dictionary.get(texts.codes[row as usize]);
     let mut places: BTreeMap<&str, u32> = BTreeMap::new();
     for &row in rows {
-        match column.cell(row as usize) {
-            "" => {
-                let problem = "the group of this row is missing";
-                return Err(table.error(problem).at_row(row as usize).in_column(name));
-            }
-            cell => _ = places.entry(cell).or_default(),
+        if column.is_missing(row as usize) {
+            let problem = "the group of this row is missing";
+            return Err(table.error(problem).at_row(row as usize).in_column(name));
         }
+        places.entry(text(row)).or_default();
     }
     for (place, group) in places.values_mut().enumerate() {
         *group = place as u32;
     }
-    Ok(rows.iter().map(|&row| places[column.cell(row as usize)]).collect())
+    Ok(rows.iter().map(|&row| places[text(row)]).collect())
 }
 
 /// The time of each of `rows`: seconds since 1970-01-01 UTC, or the number where the column holds numbers, which then cannot

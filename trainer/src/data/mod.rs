@@ -4,7 +4,7 @@ pub(crate) mod dataset;
 mod fill;
 pub(crate) mod infer;
 pub(crate) mod keys;
-mod number;
+pub(crate) mod report;
 pub(crate) mod split;
 pub(crate) mod target;
 mod weights;

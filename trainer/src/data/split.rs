@@ -1,5 +1,6 @@
 //! Which rows are trained on and which are tested on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use slipway_spec::{GroupSplit, RandomSplit, Split, Task, TimeSplit};
@@ -111,7 +112,7 @@ fn strata_of_column(table: &Table, name: &str, usable: &[u32]) -> Result<Vec<Vec
     let Some((_, column)) = table.column(name) else {
         return Err(no_such_column(table, name, "split.random.stratifyBy"));
     };
-    let mut groups: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    let mut groups: BTreeMap<Cow<'_, str>, Vec<u32>> = BTreeMap::new();
     for &row in usable {
         groups.entry(column.cell(row as usize)).or_default().push(row);
     }
@@ -130,7 +131,7 @@ fn split_by_column(table: &Table, name: &str, usable: &[u32]) -> Result<Rows, Da
     let Some((_, column)) = table.column(name) else { return Err(no_such_column(table, name, "split.column")) };
     let mut rows = Rows::default();
     for &row in usable {
-        match column.cell(row as usize) {
+        match &*column.cell(row as usize) {
             "train" => rows.train.push(row),
             "test" => rows.test.push(row),
             other => {

@@ -1,5 +1,7 @@
 //! What is to be predicted.
 
+use std::sync::Arc;
+
 use slipway_model::Output;
 use slipway_model::value::parse_number;
 use slipway_spec::{FeatureType, Task, TrainingSpec};
@@ -70,9 +72,10 @@ pub(crate) fn read(table: &Table, spec: &TrainingSpec) -> Result<TargetColumn, D
     if typed.values.iter().all(|value| value.is_nan()) {
         return Err(at_column("the target has no value in any row".to_owned()));
     }
+    super::dataset::refuse_enormous(table, &column.name, &typed)?;
     match spec.task.unwrap_or_else(|| task_of(&typed)) {
         Task::Regression if typed.type_ == FeatureType::Number => {
-            Ok(TargetColumn { values: typed.values, task: Task::Regression, classes: Vec::new(), positive: None })
+            Ok(TargetColumn { values: own(typed.values), task: Task::Regression, classes: Vec::new(), positive: None })
         }
         Task::Regression => {
             Err(at_column("Regression needs a target of numbers; say `task: Classification`".to_owned()))
@@ -108,7 +111,7 @@ fn classes(table: &Table, spec: &TrainingSpec, typed: Typed) -> Result<TargetCol
     let error = |problem: String| Err(table.error(problem).in_column(&spec.target));
     let (labels, values) = match typed.type_ {
         FeatureType::Timestamp => return error("a time can be no class; name another target".to_owned()),
-        FeatureType::Boolean => (vec!["false".to_owned(), "true".to_owned()], typed.values),
+        FeatureType::Boolean => (vec!["false".to_owned(), "true".to_owned()], own(typed.values)),
         FeatureType::Category => by_value(typed),
         FeatureType::Number => {
             let distinct = distinct_numbers(&typed.values);
@@ -146,10 +149,14 @@ fn classes(table: &Table, spec: &TrainingSpec, typed: Typed) -> Result<TargetCol
     Ok(TargetColumn { values, task: Task::Classification, classes: labels, positive })
 }
 
+fn own(values: Arc<Vec<f64>>) -> Vec<f64> {
+    Arc::unwrap_or_clone(values)
+}
+
 /// Labels that are all numbers are sorted by value, others as text.
 fn by_value(typed: Typed) -> (Vec<String>, Vec<f64>) {
     let Some(numbers) = typed.labels.iter().map(|label| parse_number(label)).collect::<Option<Vec<f64>>>() else {
-        return (typed.labels, typed.values);
+        return (typed.labels, own(typed.values));
     };
     let mut order: Vec<usize> = (0..numbers.len()).collect();
     order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));

@@ -1,5 +1,7 @@
 //! How much each row counts.
 
+use std::sync::Arc;
+
 use slipway_spec::FeatureType;
 
 use super::infer;
@@ -33,5 +35,5 @@ pub(super) fn read(table: &Table, name: &str, rows: &Rows) -> Result<Vec<f64>, D
     if total.is_infinite() {
         return Err(error("the weights are so large that their sum is infinite; divide them all by the same number"));
     }
-    Ok(weights)
+    Ok(Arc::unwrap_or_clone(weights))
 }

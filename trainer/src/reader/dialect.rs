@@ -1,4 +1,4 @@
-//! What separates cells, and files that are no CSV at all.
+//! What separates cells.
 
 /// Separators that are looked for, the likeliest first.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
@@ -31,21 +31,4 @@ fn regularity(sample: &[u8], delimiter: u8) -> (f64, usize) {
     let Some(&header) = cells.first() else { return (0.0, 0) };
     let regular = cells.iter().filter(|&&count| count == header).count();
     (regular as f64 / cells.len() as f64, header)
-}
-
-/// Refuses, by its first bytes, a file that is no text in UTF-8.
-pub(super) fn refuse_foreign(sample: &[u8]) -> Result<(), String> {
-    let known: [(&[u8], &str); 6] = [
-        (b"PAR1", "this is a Parquet file; save the table as CSV"),
-        (b"PK\x03\x04", "this is a spreadsheet or ZIP file; save the table as CSV"),
-        (b"\x1f\x8b", "this file is compressed with gzip; unpack it first"),
-        (b"\x28\xb5\x2f\xfd", "this file is compressed with Zstandard; unpack it first"),
-        (b"\xff\xfe", "this file is UTF-16 text; save it as UTF-8"),
-        (b"\xfe\xff", "this file is UTF-16 text; save it as UTF-8"),
-    ];
-    match known.iter().find(|(magic, _)| sample.starts_with(magic)) {
-        Some((_, problem)) => Err((*problem).to_owned()),
-        None if sample.contains(&0) => Err("this is no text file: it holds a zero byte".to_owned()),
-        None => Ok(()),
-    }
 }

@@ -1,20 +1,49 @@
-//! A CSV file as people have it, read into one run of text for each column.
+//! Files of data as people have them, read into a table of typed columns.
 //!
-//! Comma, semicolon or tab; quotes, a byte order mark, any line ends. Cells are trimmed, and a cell that says that nothing is
-//! there ([`MISSING`]) becomes an empty one. Everything is bounded; whatever is wrong is named by row and column.
+//! CSV with comma, semicolon or tab, JSON lines, and Parquet; the text formats also compressed with gzip or Zstandard. What a
+//! file is, its first bytes say. A folder is read as one table. Everything is bounded; whatever is wrong is named by file, row
+//! and column.
+//!
+//! A column of numbers or times is kept as such and everything else as numbers of texts that are kept once, so that a table
+//! takes about as much memory as its file. What the columns are is guessed from the beginning of the file; where a guess
+//! turns out wrong after spellings were let go (`007` among numbers, and then `A12`), the file is read a second time.
 
+mod column;
+mod columns;
+mod csv_file;
 mod dialect;
+pub(crate) mod dictionary;
+mod folder;
+mod format;
+mod json_lines;
+pub(crate) mod number;
+mod parquet_file;
 mod source;
+mod table;
+mod unpack;
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use slipway_model::Digest;
+use slipway_spec::DataFile;
+use slipway_spec::contract::data_format;
+use slipway_spec::report::set_digest_text;
 
-use self::source::{End, Source};
+use self::column::LostText;
+pub(crate) use self::column::{Cells, Texts, parse_date};
+pub use self::column::{Column, MISSING};
+use self::columns::Columns;
+pub(crate) use self::folder::files;
+use self::format::Format;
+use self::source::{Peeked, Stored};
+pub(crate) use self::table::Part;
+pub use self::table::Table;
 use crate::error::{DataError, Error};
 
-/// Largest file, bytes.
+/// Largest file, bytes, as it is stored and unpacked.
 pub const MAX_FILE_BYTES: u64 = 8 << 30;
 /// Most columns.
 pub const MAX_COLUMNS: usize = 10_000;
@@ -25,201 +54,214 @@ pub const MAX_CELL_BYTES: usize = 1 << 20;
 /// Longest column name, bytes.
 pub const MAX_NAME_BYTES: usize = 256;
 
-/// Spellings of a missing value, beside the empty cell.
-pub const MISSING: [&str; 9] = ["NA", "N/A", "n/a", "#N/A", "null", "NULL", "NaN", "nan", "<NA>"];
+const NOT_UTF8: &str = "is not UTF-8 text; save the file as UTF-8 (it may be in Latin-1 or Windows-1252)";
 
-/// A table of text.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Table {
-    /// The file's name, for messages.
-    pub file: String,
-    /// The columns, in the order of the file; all of the same length.
-    pub columns: Vec<Column>,
-    /// Number of rows.
-    pub rows: usize,
-    /// What separates cells.
-    pub delimiter: u8,
-    /// Digest of the file's bytes.
-    pub digest: Digest,
-    /// Size of the file, bytes.
-    pub size: u64,
+/// Where the data are.
+#[derive(Clone, Debug)]
+pub struct DataSource {
+    /// A file, or a folder whose files are one table.
+    pub path: PathBuf,
+    /// Most bytes that a compressed file may unpack to. Default: 256 MiB or 200 times its size, whichever is more.
+    pub max_unpacked_bytes: Option<u64>,
 }
 
-/// One column of text.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Column {
-    /// Its name.
-    pub name: String,
-    text: String,
-    ends: Vec<u32>,
-}
-
-impl Table {
-    /// The column of that name, and its place.
-    pub fn column(&self, name: &str) -> Option<(usize, &Column)> {
-        self.columns.iter().enumerate().find(|(_, column)| column.name == name)
-    }
-
-    /// The columns' names.
-    pub fn names(&self) -> Vec<&str> {
-        self.columns.iter().map(|column| column.name.as_str()).collect()
-    }
-
-    /// An error of the whole table.
-    pub(crate) fn error(&self, problem: impl Into<String>) -> DataError {
-        DataError::new(&self.file, problem)
+impl<P: Into<PathBuf>> From<P> for DataSource {
+    fn from(path: P) -> Self {
+        DataSource { path: path.into(), max_unpacked_bytes: None }
     }
 }
 
-impl Column {
-    /// The cell of a row, trimmed; empty where the value is missing.
-    pub fn cell(&self, row: usize) -> &str {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] as usize };
-        &self.text[start..self.ends[row] as usize]
+/// How a table is to be read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request<'a> {
+    /// Columns that are kept as text even where all cells are numbers.
+    pub(crate) texts: BTreeSet<&'a str>,
+    pub(crate) max_unpacked_bytes: Option<u64>,
+}
+
+impl Request<'_> {
+    fn is_text(&self, name: &str) -> bool {
+        self.texts.contains(name)
+    }
+}
+
+/// Where bytes come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Input<'a> {
+    File(&'a Path),
+    Memory(&'a [u8]),
+}
+
+impl<'a> Input<'a> {
+    fn open(self) -> io::Result<Box<dyn Read + 'a>> {
+        Ok(match self {
+            Input::File(path) => Box::new(File::open(path)?),
+            Input::Memory(bytes) => Box::new(bytes),
+        })
     }
 
-    /// The cells, in order.
-    pub fn cells(&self) -> impl Iterator<Item = &str> {
-        (0..self.ends.len()).map(|row| self.cell(row))
-    }
-
-    /// Number of cells.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there is no cell.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    fn push(&mut self, cell: &str) -> Result<(), &'static str> {
-        let cell = cell.trim();
-        if !MISSING.contains(&cell) {
-            self.text.push_str(cell);
+    fn size(self) -> io::Result<u64> {
+        match self {
+            Input::File(path) => Ok(std::fs::metadata(path)?.len()),
+            Input::Memory(bytes) => Ok(bytes.len() as u64),
         }
-        let end = u32::try_from(self.text.len()).map_err(|_| "the column holds more than 4 GiB of text")?;
-        self.ends.push(end);
-        Ok(())
     }
 }
 
-/// Reads the CSV file at `path`.
-pub fn read(path: &Path) -> Result<Table, Error> {
-    let io_error = |source| Error::io(path, source);
-    let file = File::open(path).map_err(io_error)?;
-    let metadata = file.metadata().map_err(io_error)?;
+/// Reads the file or folder at `path`.
+pub(crate) fn read(path: &Path, request: &Request<'_>) -> Result<Table, Error> {
+    let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
-    if metadata.is_dir() {
-        return Err(DataError::new(&name, "is a folder; give a CSV file").into());
+    if !metadata.is_dir() {
+        File::open(path).map_err(|error| Error::io(path, error))?;
+        return Ok(read_set(&name, &[(name.clone(), Input::File(path))], request)?);
     }
-    if metadata.len() > MAX_FILE_BYTES {
-        let problem = format!("{} bytes; at most {MAX_FILE_BYTES} are read", metadata.len());
-        return Err(DataError::new(&name, problem).into());
+    let mut paths = files(path)?;
+    paths.retain(|(name, _)| data_format(name).is_some());
+    if paths.is_empty() {
+        return Err(Error::NotFound(path.join("*.csv")));
     }
-    let table = read_from(&name, file)?;
+    let files: Vec<_> = paths.iter().map(|(name, path)| (name.clone(), Input::File(path))).collect();
+    let mut table = read_set(&name, &files, request)?;
+    let digests = table.files.iter().map(|file| (file.name.as_str(), file.digest.as_str()));
+    table.digest = Digest::of(set_digest_text(digests).as_bytes());
+    table.size = table.files.iter().map(|file| file.size_bytes.unsigned_abs()).sum();
     Ok(table)
 }
 
-/// Reads CSV from `source`; `file` is its name in messages.
-pub fn read_from(file: &str, source: impl std::io::Read) -> Result<Table, DataError> {
-    let error = |problem: String| DataError::new(file, problem);
-    let mut source = Source::new(source);
-    let sample = source.peek().map_err(|failure| error(failure.to_string()))?;
-    dialect::refuse_foreign(sample).map_err(error)?;
-    let delimiter = dialect::delimiter(sample);
-    source.skip_byte_order_mark();
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(source);
+/// Reads the bytes of one file; `file` is its name in messages.
+pub fn read_from(file: &str, bytes: &[u8]) -> Result<Table, DataError> {
+    read_set(file, &[(file.to_owned(), Input::Memory(bytes))], &Request::default())
+}
 
-    let mut record = csv::ByteRecord::new();
-    let mut next = |record: &mut csv::ByteRecord, row: Option<usize>| {
-        reader.get_mut().start_record();
-        reader.read_byte_record(record).map_err(|failure| {
-            let place = error(failure.to_string());
-            row.map_or(place.clone(), |row| place.at_row(row))
-        })
+/// Reads files as one table, which is called `name` in messages. Digest and size are those of the last file.
+pub(crate) fn read_set(name: &str, files: &[(String, Input<'_>)], request: &Request<'_>) -> Result<Table, DataError> {
+    let changed = || DataError::new(name, "it was changed while it was read; start again when it is written");
+    let first = match Raw::read(files, request)?.finish(name) {
+        Ok(table) => return Ok(table),
+        Err(lost) => lost,
     };
-    if !next(&mut record, None)? {
-        return Err(error("the file is empty".to_owned()));
-    }
-    let mut columns = header(file, &record)?;
-    let mut rows = 0;
-    let mut ends_quoted = false;
-    while next(&mut record, Some(rows))? {
-        push_row(file, &mut columns, rows, &record)?;
-        // Only a quoted cell holds a line end.
-        ends_quoted = record.iter().next_back().is_some_and(|cell| cell.contains(&b'\n'));
-        rows += 1;
-    }
-    if rows == 0 {
-        return Err(error("there is a header and no row below it".to_owned()));
-    }
-    let End { digest, size, last } = reader.into_inner().finish();
-    if ends_quoted && last != b'"' {
-        return Err(error("a quote is never closed".to_owned()).at_row(rows - 1));
-    }
-    Ok(Table { file: file.to_owned(), columns, rows, delimiter, digest, size })
+    let mut again = request.clone();
+    again.texts.extend(first.columns.iter().map(|LostText(name)| name.as_str()));
+    let second = Raw::read(files, &again)?.finish(name).map_err(|_| changed())?;
+    if second.digest == first.digest { Ok(second) } else { Err(changed()) }
 }
 
-fn header(file: &str, record: &csv::ByteRecord) -> Result<Vec<Column>, DataError> {
-    let error = |problem: String| Err(DataError::new(file, problem));
-    if record.len() > MAX_COLUMNS {
-        return error(format!("{} columns; at most {MAX_COLUMNS} are read", record.len()));
-    }
-    let mut columns: Vec<Column> = Vec::with_capacity(record.len());
-    for (place, cell) in record.iter().enumerate() {
-        let Ok(name) = std::str::from_utf8(cell) else {
-            return error(format!("the name of column {} {NOT_UTF8}", place + 1));
-        };
-        let name = name.trim();
-        if name.is_empty() {
-            let hint = "give every column a name in the first row (a table saved together with its row numbers has a column \
-                        without a name: save it without them)";
-            return error(format!("column {} has no name; {hint}", place + 1));
+/// What was read, its columns not put together yet.
+struct Raw {
+    columns: Columns,
+    /// Of each file.
+    ends: Vec<End>,
+}
+
+/// What is known of a file that was read.
+struct End {
+    format: Format,
+    delimiter: u8,
+    digest: Digest,
+    size: u64,
+}
+
+/// Columns whose text is needed and was let go.
+struct Lost {
+    columns: Vec<LostText>,
+    digest: Digest,
+}
+
+impl Raw {
+    fn read(files: &[(String, Input<'_>)], request: &Request<'_>) -> Result<Raw, DataError> {
+        let mut raw = Raw { columns: Columns::default(), ends: Vec::with_capacity(files.len()) };
+        for (file, input) in files {
+            raw.columns.begin(file);
+            let end = read_file(file, *input, request, &mut raw.columns)?;
+            raw.columns.end()?;
+            if let Some(first) = raw.ends.first()
+                && (first.format, first.delimiter) != (end.format, end.delimiter)
+            {
+                let (first, this) = (first.describe(), end.describe());
+                let problem = format!("it is {this}, and {} is {first}; write all files alike", files[0].0);
+                return Err(DataError::new(file, problem));
+            }
+            raw.ends.push(end);
         }
-        if name.len() > MAX_NAME_BYTES {
-            return error(format!("the name of column {} is longer than {MAX_NAME_BYTES} bytes", place + 1));
-        }
-        columns.push(Column { name: name.to_owned(), ..Column::default() });
+        Ok(raw)
     }
-    let mut sorted: Vec<_> = columns.iter().enumerate().map(|(place, column)| (column.name.as_str(), place)).collect();
-    sorted.sort_unstable();
-    match sorted.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        None => Ok(columns),
-        Some(pair) => error(format!(
-            "columns {} and {} are both called {}; give each a name of its own",
-            pair[0].1 + 1,
-            pair[1].1 + 1,
-            pair[0].0
-        )),
+
+    fn finish(self, name: &str) -> Result<Table, Lost> {
+        let Raw { columns: Columns { builders, rows, parts, .. }, ends } = self;
+        let (mut columns, mut lost) = (Vec::with_capacity(builders.len()), Vec::new());
+        for builder in builders {
+            match builder.finish() {
+                Ok(column) => columns.push(column),
+                Err(name) => lost.push(name),
+            }
+        }
+        let (digest, size) = ends.last().map_or((Digest::of(b""), 0), |end| (end.digest, end.size));
+        if !lost.is_empty() {
+            return Err(Lost { columns: lost, digest });
+        }
+        let files = parts.iter().zip(&ends).map(|(part, end)| DataFile {
+            name: part.file.clone(),
+            digest: end.digest.to_string(),
+            size_bytes: end.size.cast_signed(),
+            ..DataFile::default()
+        });
+        Ok(Table {
+            file: name.to_owned(),
+            columns,
+            rows,
+            delimiter: ends.first().map_or(b',', |end| end.delimiter),
+            digest,
+            size,
+            files: files.collect(),
+            parts: parts.into(),
+        })
     }
 }
 
-const NOT_UTF8: &str = "is not UTF-8 text; save the file as UTF-8 (it may be in Latin-1 or Windows-1252)";
-
-fn push_row(file: &str, columns: &mut [Column], row: usize, record: &csv::ByteRecord) -> Result<(), DataError> {
-    let error = |problem: String| DataError::new(file, problem).at_row(row);
-    if row >= MAX_ROWS {
-        return Err(error(format!("more than {MAX_ROWS} rows")));
-    }
-    if record.len() != columns.len() {
-        let lines = record.iter().any(|cell| cell.contains(&b'\n'));
-        let hint = if lines { "; is a quote never closed?" } else { "" };
-        return Err(error(format!("{} cells where the header has {}{hint}", record.len(), columns.len())));
-    }
-    for (cell, column) in record.iter().zip(columns) {
-        let failed = |problem: &str| Err(error(problem.to_owned()).in_column(&column.name));
-        if cell.len() > MAX_CELL_BYTES {
-            return failed("a cell longer than 1 MiB; is a quote never closed?");
-        }
-        let Ok(text) = std::str::from_utf8(cell) else { return failed(NOT_UTF8) };
-        if let Err(problem) = column.push(text) {
-            return Err(error(problem.to_owned()).in_column(&column.name));
+impl End {
+    fn describe(&self) -> &'static str {
+        match (self.format, self.delimiter) {
+            (Format::JsonLines, _) => "JSON lines",
+            (Format::Parquet, _) => "Parquet",
+            (Format::Csv, b';') => "CSV with semicolons",
+            (Format::Csv, b'\t') => "CSV with tabs",
+            (Format::Csv, _) => "CSV with commas",
         }
     }
-    Ok(())
 }
 
+fn read_file(file: &str, input: Input<'_>, request: &Request<'_>, columns: &mut Columns) -> Result<End, DataError> {
+    let failed = |failure: io::Error| DataError::new(file, failure.to_string());
+    let size = input.size().map_err(failed)?;
+    if size > MAX_FILE_BYTES {
+        return Err(DataError::new(file, format!("{size} bytes; at most {MAX_FILE_BYTES} are read")));
+    }
+    let mut stored = Peeked::new(Stored::new(input.open().map_err(failed)?)).map_err(failed)?;
+    let packing = format::packing(stored.head());
+    let unpacked: Box<dyn Read + '_> = match packing {
+        None => Box::new(&mut stored),
+        Some(packing) => unpack::unpack(&mut stored, packing, size, request.max_unpacked_bytes).map_err(failed)?,
+    };
+    let source = Peeked::new(unpacked).map_err(failed)?;
+    let format = format::format(source.head()).map_err(|problem| DataError::new(file, problem))?;
+    let delimiter = match format {
+        Format::Csv => csv_file::read(file, source, request, columns)?,
+        Format::JsonLines => json_lines::read(file, source, request, columns).map(|()| b',')?,
+        Format::Parquet if packing.is_some() => {
+            let problem = "this is a Parquet file that was compressed once more; unpack it, it is compressed inside";
+            return Err(DataError::new(file, problem));
+        }
+        Format::Parquet => {
+            drop(source);
+            parquet_file::read(file, input, request, columns).map(|()| b',')?
+        }
+    };
+    let (digest, size) = stored.into_inner().finish().map_err(failed)?;
+    Ok(End { format, delimiter, digest, size })
+}
+
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::reader::read_from;
+use crate::reader::{Input, Request, read_from, read_set};
 
 fn column(cells: &[&str], delimiter: char) -> (Table, Inferred) {
     let quote = |cell: &&str| format!("\"{cell}\"{delimiter}1\n");
@@ -37,10 +37,10 @@ fn types_are_found_by_what_all_cells_are() {
 
 #[test]
 fn numbers_with_marks_are_read_by_the_style_of_their_file() {
-    assert_eq!(typed(&["1,234.5", "-12", "1,000,000"]).values, [1234.5, -12.0, 1e6]);
-    let (_, Inferred::Typed(european)) = column(&["1.234,5", "0,25", "7"], ';') else { panic!() };
-    assert_eq!(european.values, [1234.5, 0.25, 7.0]);
-    assert_eq!(european.canonical("1.234,5", 1234.5), "1234.5", "as the served model reads it");
+    assert_eq!(typed(&["1,234.5", "-12", "1,000,000"]).values.as_slice(), [1234.5, -12.0, 1e6]);
+    let (table, Inferred::Typed(european)) = column(&["1.234,5", "0,25", "7"], ';') else { panic!() };
+    assert_eq!(european.values.as_slice(), [1234.5, 0.25, 7.0]);
+    assert_eq!(european.canonical(&table.columns[0].cell(0), 1234.5), "1234.5", "as the served model reads it");
 }
 
 #[test]
@@ -77,7 +77,9 @@ fn whole_numbers_as_categories_lose_their_fraction_only_where_all_are_whole() {
     let typed = read_as(&table, &table.columns[0], FeatureType::Category).unwrap();
     assert_eq!(typed.labels, ["1", "2", "3"]);
     assert_eq!(typed.canonical("3.0", 2.0), "3");
-    let (table, _) = column(&["1.0", "2.1", "007"], ',');
+    let request = Request { texts: ["a"].into(), ..Request::default() };
+    let files = [("t.csv".to_owned(), Input::Memory(b"a\n1.0\n2.1\n007\n"))];
+    let table = read_set("t.csv", &files, &request).unwrap();
     let typed = read_as(&table, &table.columns[0], FeatureType::Category).unwrap();
     assert_eq!(typed.labels, ["007", "1.0", "2.1"]);
 }
