@@ -204,7 +204,7 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
         (
             |s| s["evaluation"] = json!({"groupBy": "regoin"}),
             Exit::Data,
-            "evaluation.groupBy names the column regoin, which is not there",
+            "orders.csv: evaluation.groupBy names the column regoin, which is not there",
         ),
         (
             |s| s["gates"] = json!([{"metric": "r2", "of": "WorstGroup", "atLeast": 0}]),
