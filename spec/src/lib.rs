@@ -32,7 +32,7 @@ pub use gate::{BaselineGate, Gate, Of, RelativeGate, Requirement};
 pub use judge::{CheckResult, Comparison, GateResult, Judgement, Outcome, Verdict};
 pub use metric::{Metric, Metrics, Percent};
 pub use parameters::{
-    ClassWeight, Criterion, DummyStrategy, EarlyStopping, Fraction, Grid, IntOrNone, Loss, MaxFeatures,
+    ClassWeight, Criterion, DummyStrategy, EarlyStopping, Fraction, Grid, Init, IntOrNone, Loss, MaxFeatures,
     NonNegativeNumber, ParameterError, Parameters, Penalty, PositiveInteger, PositiveNumber, Share, ShareOrCount,
     Splitter,
 };

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub use self::mixed::{ClassWeight, EarlyStopping, IntOrNone, MaxFeatures};
 pub use self::numbers::{Fraction, NonNegativeNumber, PositiveInteger, PositiveNumber, Share, ShareOrCount};
 use self::words::Word;
-pub use self::words::{Criterion, DummyStrategy, Loss, Penalty, Splitter};
+pub use self::words::{Criterion, DummyStrategy, Init, Loss, Penalty, Splitter};
 
 use crate::estimator::Estimator;
 use crate::run::Task;
@@ -135,6 +135,8 @@ parameters! {
     early_stopping "early_stopping": EarlyStopping, of [HistGradientBoosting];
     /// Whether to fit an intercept. Linear models; default true.
     fit_intercept "fit_intercept": bool, of [LinearRegression, Ridge, Lasso, ElasticNet, LogisticRegression];
+    /// Where boosting starts: zero, or left out the best constant. GradientBoosting.
+    init "init": Init, of [GradientBoosting];
     /// Share of the L1 penalty, 0 to 1. ElasticNet, default 0.5; LogisticRegression with penalty elasticnet.
     l1_ratio "l1_ratio": Fraction, of [ElasticNet, LogisticRegression];
     /// L2 penalty on leaves. HistGradientBoosting; default 0.
@@ -219,7 +221,7 @@ impl Parameters {
     pub fn check(&self, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
         check_names(&self.names(), estimator)?;
         self.criterion.map_or(Ok(()), |criterion| check_criterion(criterion, estimator, task))?;
-        self.loss.map_or(Ok(()), |loss| loss.check("loss", task))?;
+        self.loss.map_or(Ok(()), |loss| check_loss(loss, estimator, task))?;
         self.strategy.map_or(Ok(()), |strategy| strategy.check("strategy", task))
     }
 }
@@ -247,7 +249,7 @@ impl Grid {
             return Err(ParameterError::Empty);
         }
         self.criterion.iter().flatten().try_for_each(|&criterion| check_criterion(criterion, estimator, task))?;
-        self.loss.iter().flatten().try_for_each(|loss| loss.check("loss", task))?;
+        self.loss.iter().flatten().try_for_each(|&loss| check_loss(loss, estimator, task))?;
         self.strategy.iter().flatten().try_for_each(|strategy| strategy.check("strategy", task))
     }
 }
@@ -276,6 +278,19 @@ fn check_criterion(criterion: Criterion, estimator: Estimator, task: Task) -> Re
         }),
         _ => criterion.check("criterion", task),
     }
+}
+
+/// Some losses are for one kind of boosting only.
+fn check_loss(loss: Loss, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
+    loss.check("loss", task)?;
+    let known = match (estimator, loss) {
+        (Estimator::HistGradientBoosting, Loss::Huber) => "squared_error, absolute_error, quantile, poisson, gamma",
+        (Estimator::HistGradientBoosting, Loss::Exponential) => "log_loss",
+        (Estimator::GradientBoosting, Loss::Poisson | Loss::Gamma) => "squared_error, absolute_error, huber, quantile",
+        _ => return Ok(()),
+    };
+    let (word, of) = (loss.name(), estimator.to_string());
+    Err(ParameterError::Word { parameter: "loss", word, of, known: known.to_owned() })
 }
 
 /// Why parameters are refused.

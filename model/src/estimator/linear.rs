@@ -18,6 +18,8 @@ pub struct Linear {
 pub enum Link {
     /// The sum itself.
     Identity,
+    /// One sum, the logarithm of the prediction.
+    Exponential,
     /// One sum; the logistic function of it is the probability of the second of two classes.
     Logistic,
     /// One sum a class; their softmax is the probabilities.
@@ -28,7 +30,7 @@ impl Link {
     /// How many sums it makes a prediction of `output` numbers from, if it can.
     pub(super) fn sums(self, output: usize) -> Option<usize> {
         match self {
-            Link::Identity if output == 1 => Some(1),
+            Link::Identity | Link::Exponential if output == 1 => Some(1),
             Link::Logistic if output == 2 => Some(1),
             Link::Softmax if output > 1 => Some(output),
             _ => None,
@@ -36,9 +38,11 @@ impl Link {
     }
 
     /// Turns the sums, which are the first of `output`, into the prediction, which is all of it.
-    pub(super) fn apply(self, output: &mut [f64]) {
+    pub fn apply(self, output: &mut [f64]) {
         match self {
             Link::Identity => {}
+            // Finite, as every prediction must be.
+            Link::Exponential => output[0] = output[0].exp().min(f64::MAX),
             Link::Logistic => {
                 let probability = logistic(output[0]);
                 output[0] = 1.0 - probability;

@@ -20,6 +20,8 @@ const LANES: usize = 8;
 const FEW_COLUMNS: usize = 64;
 /// In [`Node::column`]: a missing value goes left.
 const MISSING_LEFT: u32 = 1 << 31;
+/// In [`Node::column`]: the split is by a set of categories.
+const BY_SET: u32 = 1 << 30;
 
 /// Decision trees and how their leaves become a prediction, in one compact arena.
 ///
@@ -36,6 +38,8 @@ pub struct Trees {
     nodes: Vec<Node>,
     /// The different leaves, one after the other, each of `width` numbers.
     values: Vec<f64>,
+    /// The sets of categories, each with the number of its words before it; a category is a bit, the lowest first.
+    sets: Vec<u32>,
 }
 
 /// From the leaves where a row ends to its prediction.
@@ -57,9 +61,9 @@ pub enum Combine {
 struct Node {
     /// The left child; the right one follows it. 0 for a leaf.
     left: u32,
-    /// Of a split, its column, and [`MISSING_LEFT`]; of a leaf, 0.
+    /// Of a split, its column, [`MISSING_LEFT`] and [`BY_SET`]; of a leaf, 0.
     column: u32,
-    /// Of a split, the bits of its threshold; of a leaf, its place among the values.
+    /// Of a split, the bits of its threshold, or where its set starts; of a leaf, its place among the values.
     payload: u32,
 }
 
@@ -73,12 +77,25 @@ impl Node {
         Node { left, column: column | missing, payload: threshold.to_bits() }
     }
 
+    fn split_by_set(column: u32, missing_left: bool, set: u32, left: u32) -> Node {
+        let missing = if missing_left { MISSING_LEFT } else { 0 };
+        Node { left, column: column | missing | BY_SET, payload: set }
+    }
+
     fn is_leaf(self) -> bool {
         self.left == 0
     }
 
     fn column(self) -> usize {
-        (self.column & !MISSING_LEFT) as usize
+        (self.column & !(MISSING_LEFT | BY_SET)) as usize
+    }
+
+    fn by_set(self) -> bool {
+        self.column & BY_SET != 0
+    }
+
+    fn missing_left(self) -> bool {
+        self.column & MISSING_LEFT != 0
     }
 
     fn threshold(self) -> f32 {
@@ -86,10 +103,24 @@ impl Node {
     }
 
     /// The child for a value of the node's column.
-    fn next(self, value: f32) -> u32 {
-        let right = if value.is_nan() { self.column & MISSING_LEFT == 0 } else { value > self.threshold() };
+    fn next(self, value: f32, sets: &[u32]) -> u32 {
+        let right = if self.by_set() {
+            // Categories of the set go to one side, everything else with the missing values to the other.
+            self.missing_left() == is_in_set(&sets[self.payload as usize..], value)
+        } else if value.is_nan() {
+            !self.missing_left()
+        } else {
+            value > self.threshold()
+        };
         self.left + u32::from(right)
     }
+}
+
+/// Whether a value is a category of the set that begins here.
+fn is_in_set(set: &[u32], value: f32) -> bool {
+    let category = value as usize;
+    let words = set[0] as usize;
+    value >= 0.0 && category / 32 < words && set[1 + category / 32] >> (category % 32) & 1 == 1
 }
 
 impl Trees {
@@ -158,7 +189,7 @@ impl Trees {
                 for place in lanes.iter_mut() {
                     let node = self.nodes[*place as usize];
                     if !node.is_leaf() {
-                        *place = node.next(columns[node.column()]);
+                        *place = node.next(columns[node.column()], &self.sets);
                         walking = true;
                     }
                 }
@@ -179,7 +210,8 @@ impl Trees {
             let fits = if node.is_leaf() {
                 (node.payload as usize) < leaves
             } else {
-                left > place && left < count - 1 && node.column() < columns && node.threshold().is_finite()
+                let told = if node.by_set() { self.has_set(node.payload) } else { node.threshold().is_finite() };
+                left > place && left < count - 1 && node.column() < columns && told
             };
             if !fits {
                 return Err(format!("node {place} of the trees points outside of them"));
@@ -190,6 +222,12 @@ impl Trees {
         } else {
             Err("a leaf is not a finite number".to_owned())
         }
+    }
+
+    /// Whether a set starts here.
+    fn has_set(&self, place: u32) -> bool {
+        let place = place as usize;
+        self.sets.get(place).is_some_and(|&words| place + (words as usize) < self.sets.len())
     }
 
     fn check_shape(&self, output: usize) -> Result<(), String> {

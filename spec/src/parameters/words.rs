@@ -89,6 +89,14 @@ words! {
 }
 
 words! {
+    /// Where boosting starts.
+    Init {
+        /// At raw predictions of 0.
+        Zero "zero" [Regression, Classification];
+    }
+}
+
+words! {
     /// The penalty of logistic regression.
     Penalty {
         /// On squares.

@@ -1,5 +1,6 @@
 //! Learning algorithms behind one interface: [`Learner`].
 
+mod boosting;
 mod coordinate_descent;
 mod design;
 pub(crate) mod dummy;
@@ -32,6 +33,8 @@ pub(crate) struct Samples {
     pub(crate) target: Target,
     /// The fields' names.
     pub(crate) field_names: Vec<String>,
+    /// Of each field, how many categories it has; 0 where it is no category.
+    pub(crate) categories: Vec<usize>,
     /// The classes' names; empty for a regression.
     pub(crate) classes: Vec<String>,
     /// How much each row counts: finite, from 0 on, not all 0. `None` where all count alike.
@@ -134,6 +137,8 @@ const WEIGHED: &[Algorithm] = &[
     Algorithm::DecisionTree,
     Algorithm::RandomForest,
     Algorithm::ExtraTrees,
+    Algorithm::GradientBoosting,
+    Algorithm::HistGradientBoosting,
     Algorithm::LinearRegression,
     Algorithm::Ridge,
     Algorithm::Lasso,
@@ -154,13 +159,14 @@ pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Result<Box<dyn
         Algorithm::DecisionTree => Box::new(tree::DecisionTree::new(samples)),
         Algorithm::RandomForest => Box::new(tree::Forest::new(samples, tree::Kind::RandomForest)),
         Algorithm::ExtraTrees => Box::new(tree::Forest::new(samples, tree::Kind::ExtraTrees)),
+        Algorithm::GradientBoosting => Box::new(boosting::Boosting::new(samples, boosting::Method::Exact)),
+        Algorithm::HistGradientBoosting => Box::new(boosting::Boosting::new(samples, boosting::Method::Hist)),
         Algorithm::LinearRegression | Algorithm::Ridge | Algorithm::Lasso | Algorithm::ElasticNet => {
             Box::new(linear::LinearModel::new(samples, algorithm))
         }
         Algorithm::LogisticRegression => Box::new(logistic::LogisticRegression::new(samples)),
         Algorithm::GaussianNB => Box::new(naive_bayes::GaussianNB::new(samples)),
         Algorithm::Dummy => Box::new(dummy::Dummy::new(samples)),
-        other => return Err(FitError(format!("{other} cannot be trained yet"))),
     })
 }
 
@@ -209,6 +215,7 @@ impl Samples {
             encoder: Encoder::new(encodings),
             target,
             weights: dataset.weights.as_ref().map(|all| rows.iter().map(|&row| all[row as usize]).collect()),
+            categories: dataset.features.iter().map(|feature| feature.field.categories.len()).collect(),
             field_names: dataset.features.iter().map(|feature| feature.field.name.clone()).collect(),
             classes: dataset.target.classes.clone(),
         }

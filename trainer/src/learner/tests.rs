@@ -15,6 +15,7 @@ fn samples(rows: &[Vec<f64>], target: Target, scaled: bool) -> Samples {
         encoder: Encoder::new(vec![FieldEncoding::Identity; width]),
         scaled: vec![scaled; width],
         target,
+        categories: Vec::new(),
         field_names: (0..width).map(|field| format!("x{field}")).collect(),
         classes: (0..classes).map(|class| class.to_string()).collect(),
         weights: None,

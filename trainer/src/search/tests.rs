@@ -14,6 +14,7 @@ fn samples(rows: u32) -> Samples {
         scaled: vec![true],
         target: Target::Numbers(y),
         field_names: Vec::new(),
+        categories: Vec::new(),
         classes: Vec::new(),
         weights: None,
     }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::{Combine, Node, Trees};
 
 /// One node of a tree, to build it from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum TreeNode {
     /// Rows go to node `left` where `column as f32 <= threshold`, otherwise to node `left + 1`.
     Split {
@@ -15,6 +15,18 @@ pub enum TreeNode {
         /// The threshold. Kept as the largest 32-bit float not above it, which tells 32-bit floats apart just the same.
         threshold: f64,
         /// Whether rows whose column is missing (not a number) go left.
+        missing_left: bool,
+        /// Place of the left child in the same list.
+        left: u32,
+    },
+    /// Rows whose column is one of some categories go to one side, all others to the other: rows of other categories, of
+    /// unknown ones, and with no category at all.
+    Categories {
+        /// The column; its values are places in the list of categories.
+        column: u32,
+        /// The categories of the one side.
+        categories: Vec<u32>,
+        /// Whether all others go left.
         missing_left: bool,
         /// Place of the left child in the same list.
         left: u32,
@@ -33,13 +45,21 @@ pub struct TreesBuilder {
     roots: Vec<u32>,
     nodes: Vec<Node>,
     values: Vec<f64>,
+    sets: Vec<u32>,
     known: HashMap<Vec<u64>, u32, BuildHasherDefault<Mixer>>,
 }
 
 impl TreesBuilder {
     /// No trees yet; their leaves will have `width` numbers each.
     pub fn new(width: usize) -> TreesBuilder {
-        TreesBuilder { width, roots: Vec::new(), nodes: Vec::new(), values: Vec::new(), known: HashMap::default() }
+        TreesBuilder {
+            width,
+            roots: Vec::new(),
+            nodes: Vec::new(),
+            values: Vec::new(),
+            sets: Vec::new(),
+            known: HashMap::default(),
+        }
     }
 
     /// Appends a tree. The root is the first of `nodes`; the others may come in any order, and nodes that no other node leads
@@ -60,10 +80,12 @@ impl TreesBuilder {
             }
             self.nodes[target] = match nodes.get(source) {
                 Some(&TreeNode::Split { column, threshold, missing_left, left }) => {
-                    let child = self.nodes.len();
-                    self.nodes.extend([placeholder; 2]);
-                    open.extend([(left as usize + 1, child + 1), (left as usize, child)]);
-                    Node::split(column, missing_left, largest_not_above(threshold), child as u32)
+                    let child = self.children(left, &mut open);
+                    Node::split(column, missing_left, largest_not_above(threshold), child)
+                }
+                Some(&TreeNode::Categories { column, ref categories, missing_left, left }) => {
+                    let child = self.children(left, &mut open);
+                    Node::split_by_set(column, missing_left, self.set(categories), child)
                 }
                 Some(&TreeNode::Leaf { value }) => {
                     let start = value as usize * self.width;
@@ -73,6 +95,26 @@ impl TreesBuilder {
                 None => placeholder,
             };
         }
+    }
+
+    /// Makes room for two children, to be filled from `left` on; returns the place of the left one.
+    fn children(&mut self, left: u32, open: &mut Vec<(usize, usize)>) -> u32 {
+        let child = self.nodes.len();
+        self.nodes.extend([Node::leaf(u32::MAX); 2]);
+        open.extend([(left as usize + 1, child + 1), (left as usize, child)]);
+        child as u32
+    }
+
+    /// Adds a set of categories; returns where it starts.
+    fn set(&mut self, categories: &[u32]) -> u32 {
+        let start = self.sets.len();
+        let words = categories.iter().max().map_or(0, |&last| last as usize / 32 + 1);
+        self.sets.push(words as u32);
+        self.sets.resize(start + 1 + words, 0);
+        for &category in categories {
+            self.sets[start + 1 + category as usize / 32] |= 1 << (category % 32);
+        }
+        start as u32
     }
 
     /// The place of a leaf of these numbers.
@@ -90,7 +132,8 @@ impl TreesBuilder {
 
     /// The trees, with their way to a prediction.
     pub fn finish(self, combine: Combine) -> Trees {
-        Trees { combine, width: self.width, roots: self.roots, nodes: self.nodes, values: self.values }
+        let TreesBuilder { width, roots, nodes, values, sets, .. } = self;
+        Trees { combine, width, roots, nodes, values, sets }
     }
 }
 

@@ -6,14 +6,15 @@
 //! |---|---|
 //! | `SLIPTREE` | 8 bytes |
 //! | version of this format, 1 | u32 |
-//! | combination: 0 mean, 1 sum through the identity, 2 through the logistic function, 3 through softmax | u32 |
+//! | combination: 0 mean, 1 sum through the identity, 2 through the logistic function, 3 through softmax, 4 as logarithms | u32 |
 //! | sums `s` (0 for a mean), trees `t`, columns `c`, numbers in a leaf `w`, different leaves `l`, nodes `n` | 6 × u32 |
 //! | where the sums start | `s` × f64 |
 //! | the different leaves | `l` × `w` × f64 |
 //! | of each column: how many thresholds it has, and these, ascending | u32, f32 each |
+//! | the sets of categories: how many words they take, and these: of each set the number of its words, then a bit a category, lowest first | u32, u32 each |
 //! | of each node whether it is a split, lowest bit first | `n` bits, filled up to a byte |
-//! | of each split: 2 × its column, and 1 more where missing values go left | short |
-//! | of each split: the place of its threshold among its column's | short, by the column |
+//! | of each split: 4 × its column, 2 more where it is by a set, 1 more where missing values go left | short |
+//! | of each split: the place of its threshold among its column's, or where its set starts | short, by the column |
 //! | of each leaf: its place among the different leaves | short |
 //!
 //! Nodes come tree after tree, each in preorder: a split, all of its left side, all of its right side. So the bits alone tell
@@ -42,6 +43,7 @@ impl Trees {
             Combine::Sum { base, link: Link::Identity } => (1, &base[..]),
             Combine::Sum { base, link: Link::Logistic } => (2, &base[..]),
             Combine::Sum { base, link: Link::Softmax } => (3, &base[..]),
+            Combine::Sum { base, link: Link::Exponential } => (4, &base[..]),
         };
         let leaves = self.values.len() / self.width.max(1);
         let counts = [base.len(), self.roots.len(), tables.0.len(), self.width, leaves, self.nodes.len()];
@@ -51,17 +53,23 @@ impl Trees {
             bytes.extend((table.len() as u32).to_le_bytes());
             bytes.extend(table.iter().flat_map(|threshold| threshold.to_le_bytes()));
         }
+        bytes.extend((self.sets.len() as u32).to_le_bytes());
+        bytes.extend(self.sets.iter().flat_map(|word| word.to_le_bytes()));
         let order = self.preorder();
         for nodes in order.chunks(8) {
             bytes.push(nodes.iter().rev().fold(0, |bits, node| bits << 1 | u8::from(!node.is_leaf())));
         }
         let splits = || order.iter().filter(|node| !node.is_leaf());
-        let column_size = size_of_short(2 * tables.0.len());
+        let column_size = size_of_short(4 * tables.0.len());
         for node in splits() {
-            let missing_left = node.column & super::MISSING_LEFT != 0;
-            push_short(&mut bytes, 2 * node.column() as u32 + u32::from(missing_left), column_size);
+            let code = 4 * node.column() as u32 + 2 * u32::from(node.by_set()) + u32::from(node.missing_left());
+            push_short(&mut bytes, code, column_size);
         }
         for node in splits() {
+            if node.by_set() {
+                push_short(&mut bytes, node.payload, size_of_short(self.sets.len()));
+                continue;
+            }
             let table = &tables.0[node.column()];
             let place = table.partition_point(|&threshold| threshold < node.threshold());
             push_short(&mut bytes, place as u32, size_of_short(table.len()));
@@ -109,16 +117,18 @@ impl Trees {
         let combine = combine(code, base)?;
         let values = reader.f64s(leaves.saturating_mul(width))?;
         let tables = Tables((0..columns).map(|_| reader.table()).collect::<Result<_, _>>()?);
+        let sets = reader.u32()? as usize;
+        let sets = reader.u32s(sets)?;
         let shape = reader.take(nodes.div_ceil(8))?;
         let is_split = |place: usize| shape[place / 8] >> (place % 8) & 1 == 1;
         let splits = (0..nodes).filter(|&place| is_split(place)).count();
         let (mut nodes, roots) = layout(nodes, trees, is_split)?;
-        reader.splits(&mut nodes, splits, &tables)?;
+        reader.splits(&mut nodes, splits, &tables, sets.len())?;
         reader.leaves(&mut nodes, leaves)?;
         if !reader.0.is_empty() {
             return Err(TreesError(format!("{} bytes too many", reader.0.len())));
         }
-        Ok(Trees { combine, width, roots, nodes: nodes.nodes, values })
+        Ok(Trees { combine, width, roots, nodes: nodes.nodes, values, sets })
     }
 }
 
@@ -128,6 +138,7 @@ fn combine(code: u32, base: Vec<f64>) -> Result<Combine, TreesError> {
         1 => Link::Identity,
         2 => Link::Logistic,
         3 => Link::Softmax,
+        4 => Link::Exponential,
         _ => return Err(TreesError(format!("combination {code} of {} sums", base.len()))),
     };
     Ok(Combine::Sum { base, link })
@@ -143,7 +154,9 @@ impl Tables {
             if node.column() >= tables.len() {
                 tables.resize(node.column() + 1, Vec::new());
             }
-            tables[node.column()].push(node.threshold());
+            if !node.by_set() {
+                tables[node.column()].push(node.threshold());
+            }
         }
         for table in &mut tables {
             table.sort_unstable_by(f32::total_cmp);
@@ -225,6 +238,11 @@ impl<'a> Reader<'a> {
         Ok(chunks.iter().map(|chunk| f64::from_le_bytes(*chunk)).collect())
     }
 
+    fn u32s(&mut self, count: usize) -> Result<Vec<u32>, TreesError> {
+        let (chunks, _) = self.take(count.saturating_mul(4))?.as_chunks();
+        Ok(chunks.iter().map(|chunk| u32::from_le_bytes(*chunk)).collect())
+    }
+
     /// The thresholds of one column.
     fn table(&mut self) -> Result<Vec<f32>, TreesError> {
         let count = self.u32()? as usize;
@@ -232,22 +250,28 @@ impl<'a> Reader<'a> {
         Ok(chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect())
     }
 
-    fn splits(&mut self, laid: &mut Laid, count: usize, tables: &Tables) -> Result<(), TreesError> {
+    fn splits(&mut self, laid: &mut Laid, count: usize, tables: &Tables, sets: usize) -> Result<(), TreesError> {
         let Laid { nodes, order } = laid;
-        let size = size_of_short(2 * tables.0.len());
-        let mut columns = self.take(count * size)?.chunks_exact(size).map(short);
+        let size = size_of_short(4 * tables.0.len());
+        let mut codes = self.take(count * size)?.chunks_exact(size).map(short);
         for &place in order.iter() {
             let node = &mut nodes[place as usize];
             if node.is_leaf() {
                 continue;
             }
-            let (column, missing_left) = columns.next().map_or((0, 0), |code| (code / 2, code % 2));
+            let code = codes.next().unwrap_or(0);
+            let (column, by_set, missing_left) = (code / 4, code & 2 != 0, code & 1 != 0);
             let table = tables.0.get(column as usize);
             let table = table.ok_or_else(|| TreesError(format!("a split on column {column}, which is not there")))?;
-            let threshold = short(self.take(size_of_short(table.len()))?) as usize;
-            let threshold = table.get(threshold);
-            let threshold = threshold.ok_or_else(|| TreesError(format!("column {column} has no such threshold")))?;
-            *node = Node::split(column, missing_left == 1, *threshold, node.left);
+            let place = short(self.take(size_of_short(if by_set { sets } else { table.len() }))?);
+            *node = if by_set {
+                Node::split_by_set(column, missing_left, place, node.left)
+            } else {
+                let threshold = table.get(place as usize);
+                let threshold =
+                    threshold.ok_or_else(|| TreesError(format!("column {column} has no such threshold")))?;
+                Node::split(column, missing_left, *threshold, node.left)
+            };
         }
         Ok(())
     }

@@ -26,11 +26,14 @@ fn forest(sizes: &[usize], width: usize, combine: Combine) -> Trees {
     for (tree, &splits) in sizes.iter().enumerate() {
         // Splits first, in breadth: any order is taken.
         let mut nodes: Vec<TreeNode> = (0..splits)
-            .map(|place| TreeNode::Split {
-                column: (place % 3) as u32,
-                threshold: (place * 7 % 31) as f64 * 0.3 - tree as f64,
-                missing_left: place % 2 == 0,
-                left: 2 * place as u32 + 1,
+            .map(|place| {
+                let (column, missing_left, left) = ((place % 3) as u32, place % 2 == 0, 2 * place as u32 + 1);
+                if place % 5 == 4 {
+                    let categories = vec![place as u32, 70];
+                    return TreeNode::Categories { column, categories, missing_left, left };
+                }
+                let threshold = (place * 7 % 31) as f64 * 0.3 - tree as f64;
+                TreeNode::Split { column, threshold, missing_left, left }
             })
             .collect();
         nodes.extend((0..=splits as u32).map(leaf));
@@ -55,6 +58,32 @@ fn rows_go_left_up_to_the_threshold_compared_as_32_bit_floats() {
 fn a_missing_value_goes_where_the_node_says() {
     assert_eq!(predict(&stump(0.5, true), &[9.0, f64::NAN]), 10.0);
     assert_eq!(predict(&stump(0.5, false), &[9.0, f64::NAN]), 20.0);
+}
+
+#[test]
+fn categories_of_the_set_go_to_one_side_and_all_else_to_the_other() {
+    for missing_left in [false, true] {
+        let mut trees = TreesBuilder::new(1);
+        let split = TreeNode::Categories { column: 0, categories: vec![1, 40], missing_left, left: 1 };
+        trees.push(&[split, leaf(0), leaf(1)], &[10.0, 20.0]);
+        let trees = trees.finish(Combine::Mean);
+        let read = Trees::from_bytes(&trees.to_bytes()).unwrap();
+        assert_eq!(read, trees);
+        assert!(read.check(1, 1).is_ok());
+        let (set, others) = if missing_left { (20.0, 10.0) } else { (10.0, 20.0) };
+        for (category, expected) in [
+            (1.0, set),
+            (40.0, set),
+            (0.0, others),
+            (8.0, others),
+            (41.0, others),
+            (9999.0, others),
+            (-1.0, others),
+            (f64::NAN, others),
+        ] {
+            assert_eq!(predict(&read, &[category]), expected, "{category}");
+        }
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn samples(table: &Value, case: &Value) -> Samples {
     };
     let codes = values.iter().map(|&value| value as u32).collect();
     Samples {
+        categories: Vec::new(),
         encoder: Encoder::new(vec![FieldEncoding::Identity; fields.len()]),
         scaled: vec![true; fields.len()],
         field_names: (0..fields.len()).map(|place| format!("x{place}")).collect(),

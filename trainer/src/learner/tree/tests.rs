@@ -14,6 +14,7 @@ fn samples(fields: Vec<Vec<f64>>, target: Target) -> Samples {
         encoder,
         target,
         field_names: Vec::new(),
+        categories: Vec::new(),
         classes: Vec::new(),
         weights: None,
     }

@@ -1,0 +1,185 @@
+//! The rows of a fit: their columns, and which of them are learnt from.
+
+use std::borrow::Cow;
+
+use slipway_model::FieldEncoding;
+use slipway_spec::Parameters;
+
+use super::loss::{Loss, Truth};
+use super::stages::{Plan, Rows};
+use crate::learner::{FitError, Samples, Target};
+use crate::rng::Rng;
+
+/// A column of the training rows.
+#[derive(Clone, Debug)]
+pub(super) struct Column<'a> {
+    /// Its values; what is not a number is missing.
+    pub(super) values: Cow<'a, [f64]>,
+    /// Of a column of categories, how many there are; its values are places among them.
+    pub(super) categories: Option<usize>,
+}
+
+/// The columns of all samples.
+pub(super) fn columns(samples: &Samples) -> Vec<Column<'_>> {
+    let width = samples.encoder.width();
+    let mut values: Vec<Vec<f64>> = vec![Vec::with_capacity(samples.rows()); width];
+    let (mut decoded, mut columns) = (Vec::new(), Vec::with_capacity(width));
+    for row in 0..samples.rows() as u32 {
+        columns.clear();
+        samples.encode(&samples.encoder, row, &mut decoded, &mut columns);
+        for (column, value) in values.iter_mut().zip(&columns) {
+            column.push(*value);
+        }
+    }
+    let categories = samples.encoder.fields().iter().enumerate().flat_map(|(field, encoding)| {
+        let count = samples.categories.get(field).copied().unwrap_or(0);
+        let is_category = *encoding == FieldEncoding::Identity && count > 0;
+        std::iter::repeat_n(is_category.then_some(count), encoding.width())
+    });
+    let column = |(values, categories)| Column { values: Cow::Owned(values), categories };
+    values.into_iter().zip(categories).map(column).collect()
+}
+
+/// Of each column, which way predictions may go as it rises: 1, -1, or 0 for both.
+pub(super) fn monotonic(
+    samples: &Samples,
+    columns: &[Column<'_>],
+    parameters: &Parameters,
+) -> Result<Vec<i8>, FitError> {
+    let mut directions = vec![0; columns.len()];
+    for (name, &direction) in parameters.monotonic_cst.iter().flatten() {
+        let error = |problem: &str| Err(FitError(format!("parameters: monotonic_cst names {name}, {problem}")));
+        if !(-1..=1).contains(&direction) {
+            return error("with a number other than 1 for rising, -1 for falling, and 0");
+        }
+        let mut found = false;
+        for (place, column) in columns.iter().enumerate().filter(|(place, _)| samples.column_name(*place) == name) {
+            if column.categories.is_some() && direction != 0 {
+                return error("whose values are categories; there is no order for predictions to follow");
+            }
+            directions[place] = direction;
+            found = true;
+        }
+        if !found {
+            return error("which is no feature");
+        }
+    }
+    if matches!(samples.target, Target::Classes { count: 3.., .. })
+        && directions.iter().any(|&direction| direction != 0)
+    {
+        return Err(FitError("parameters: monotonic_cst is not for more than two classes".to_owned()));
+    }
+    Ok(directions)
+}
+
+/// The rows of a fit in order: those to learn from, those held back for early stopping, those watched.
+#[derive(Debug)]
+pub(super) struct Arranged {
+    /// Places among the samples.
+    pub(super) order: Vec<u32>,
+    values: Vec<f64>,
+    weights: Option<Vec<f64>>,
+    trained: usize,
+    held: usize,
+}
+
+impl Arranged {
+    pub(super) fn new(
+        samples: &Samples,
+        parameters: &Parameters,
+        plan: &Plan,
+        rows: &[u32],
+        watched: &[u32],
+    ) -> Result<Arranged, FitError> {
+        check(&samples.target, plan.loss, rows)?;
+        let (mut order, held) = match plan.stop {
+            None => (rows.to_vec(), Vec::new()),
+            Some(stop) => hold_back(&samples.target, rows, stop.held, plan.random_state)?,
+        };
+        let trained = order.len();
+        let held_rows = held.len();
+        order.extend(held);
+        let values: Vec<f64> = match &samples.target {
+            Target::Numbers(values) => order.iter().map(|&row| values[row as usize]).collect(),
+            Target::Classes { codes, .. } => order.iter().map(|&row| f64::from(codes[row as usize])).collect(),
+        };
+        let mut weights = None;
+        if samples.weights.is_some() || parameters.class_weight.is_some() {
+            let own = weights.insert(samples.weights_of(&order));
+            samples.weigh_classes(parameters.class_weight.as_ref(), &order, own)?;
+        }
+        if weights.as_ref().is_some_and(|weights| weights[..trained].iter().all(|&weight| weight <= 0.0)) {
+            return Err(FitError("all training rows of a fit weigh 0".to_owned()));
+        }
+        order.extend(watched);
+        Ok(Arranged { order, values, weights, trained, held: held_rows })
+    }
+
+    pub(super) fn training(&self) -> Truth<'_> {
+        let weights = self.weights.as_deref().map(|weights| &weights[..self.trained]);
+        Truth { values: &self.values[..self.trained], weights }
+    }
+
+    pub(super) fn rows(&self) -> Rows<'_> {
+        let weights = self.weights.as_deref().map(|weights| &weights[self.trained..]);
+        let held = Truth { values: &self.values[self.trained..], weights };
+        Rows { training: self.training(), held, watched: self.order.len() - self.trained - self.held }
+    }
+}
+
+/// Whether a loss can be learnt from the targets of some rows.
+fn check(target: &Target, loss: Loss, rows: &[u32]) -> Result<(), FitError> {
+    let error = |problem: &str| Err(FitError(problem.to_owned()));
+    match target {
+        Target::Classes { codes, .. } => {
+            let first = rows.first().map(|&row| codes[row as usize]);
+            if rows.iter().all(|&row| Some(codes[row as usize]) == first) {
+                return error("the training rows hold only one class; there is nothing to tell apart");
+            }
+        }
+        Target::Numbers(values) => {
+            let values = || rows.iter().map(|&row| values[row as usize]);
+            let lowest = values().fold(f64::INFINITY, f64::min);
+            let highest = values().fold(f64::NEG_INFINITY, f64::max);
+            match loss {
+                Loss::Poisson if lowest < 0.0 => {
+                    return error("the loss poisson is for targets from 0 on, and some are below 0");
+                }
+                Loss::Poisson if highest <= 0.0 => {
+                    return error("the loss poisson needs a target above 0, and all are 0");
+                }
+                Loss::Gamma if lowest <= 0.0 => {
+                    return error("the loss gamma is for targets above 0, and some are not");
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Divides rows into those to learn from and a share held back, each in the order given; of classes, each gives its share.
+fn hold_back(target: &Target, rows: &[u32], share: f64, seed: i64) -> Result<(Vec<u32>, Vec<u32>), FitError> {
+    let mut shuffled: Vec<usize> = (0..rows.len()).collect();
+    Rng::new(seed).shuffle(&mut shuffled);
+    if let Target::Classes { codes, .. } = target {
+        shuffled.sort_by_key(|&place| codes[rows[place] as usize]);
+    }
+    let count = (share * rows.len() as f64).ceil() as usize;
+    if count == 0 || count >= rows.len() {
+        let rows = rows.len();
+        return Err(FitError(format!(
+            "early stopping cannot hold back a share of {share} of {rows} rows; change validation_fraction"
+        )));
+    }
+    // Every so many rows one is held back, so that each class gives its share.
+    let mut held = vec![false; rows.len()];
+    for (place, &row) in shuffled.iter().enumerate() {
+        held[row] = (place + 1) * count / rows.len() > place * count / rows.len();
+    }
+    let mut parts = (Vec::with_capacity(rows.len() - count), Vec::with_capacity(count));
+    for (&row, held) in rows.iter().zip(held) {
+        if held { parts.1.push(row) } else { parts.0.push(row) }
+    }
+    Ok(parts)
+}
