@@ -11,6 +11,8 @@ mod baseline;
 mod clock;
 mod data;
 mod error;
+#[cfg(feature = "linfa")]
+pub mod estimators;
 mod evidence;
 mod folds;
 mod learner;

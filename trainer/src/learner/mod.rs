@@ -221,6 +221,20 @@ impl Samples {
         }
     }
 
+    /// Rows whose columns are numbers, taken as they are.
+    #[cfg(feature = "linfa")]
+    pub(crate) fn of_numbers(fields: Vec<Vec<f64>>, target: Target) -> Samples {
+        Samples {
+            encoder: Encoder::new(vec![FieldEncoding::Identity; fields.len()]),
+            scaled: vec![false; fields.len()],
+            field_names: (1..=fields.len()).map(|column| format!("column {column}")).collect(),
+            fields,
+            target,
+            classes: Vec::new(),
+            weights: None,
+        }
+    }
+
     /// What people call a column.
     pub(crate) fn column_name(&self, column: usize) -> &str {
         let mut end = 0;
