@@ -43,6 +43,8 @@ pub(super) struct Design {
     columns: Vec<usize>,
     /// What was taken from each column of the encoder: its value is the stored one plus this. All 0 without an intercept.
     shifts: Vec<f64>,
+    /// The standard deviation of each column of the encoder.
+    deviations: Vec<f64>,
     /// Columns stored in full, the one of ones included.
     full: usize,
     values: Vec<f64>,
@@ -107,6 +109,7 @@ impl Design {
             full: full.len() + usize::from(intercept),
             columns: [full, sparse].concat(),
             shifts: vec![0.0; width],
+            deviations: vec![0.0; width],
             values: Vec::new(),
             starts: vec![0],
             entries: Vec::new(),
@@ -159,6 +162,14 @@ impl Design {
         let intercept = self.intercept_place().map_or(0.0, |place| weights[place]);
         let shifted: f64 = coefficients.iter().zip(&self.shifts).map(|(weight, shift)| weight * shift).sum();
         (coefficients, intercept - shifted)
+    }
+
+    /// How much each column of the encoder moves the sums that have these coefficients: a coefficient's size times the column's
+    /// standard deviation, on average over the sums.
+    pub(super) fn importances(&self, coefficients: &[Vec<f64>]) -> Vec<f64> {
+        let size = |column: usize| coefficients.iter().map(|sum| sum[column].abs()).sum::<f64>();
+        let importance = |(column, deviation): (usize, &f64)| deviation * size(column) / coefficients.len() as f64;
+        self.deviations.iter().enumerate().map(importance).collect()
     }
 
     /// Divides the rows into parts, `reduce`s each, in parallel, to `size` numbers, and adds those up in order.
@@ -305,6 +316,7 @@ impl Design {
             let constant = variance <= rounding(mean, variance, self.len());
             factors[place] =
                 if constant && (self.intercept || samples.scaled[column]) { 0.0 } else { 1.0 / scales[column].scale };
+            self.deviations[column] = variance.max(0.0).sqrt() * factors[place].abs();
             // The encoder's value is (x - its mean) / its scale, the stored one (x - centre) / the same scale.
             self.shifts[column] = (centres[place] - scales[column].mean) / scales[column].scale;
         }

@@ -60,7 +60,8 @@ pub(crate) struct Fitted {
     pub(crate) estimator: Estimator,
     /// What a person should know, such as a solver that did not converge.
     pub(crate) warnings: Vec<String>,
-    /// Of each column of the encoder, its share of the decrease of impurity in training; none for what is no tree.
+    /// Of each column of the encoder, its share of the decrease of impurity in training; of a linear model, the size of its
+    /// weight times its standard deviation; none for others.
     pub(crate) importances: Vec<f64>,
     /// Of a forest, the score (r2 or accuracy) of each training row by the trees that have not seen it, where asked for.
     pub(crate) oob_score: Option<f64>,
@@ -285,7 +286,9 @@ impl Samples {
         }
         values.sort_by(|a, b| b.importance.total_cmp(&a.importance));
         values.truncate(Importances::MOST);
-        Some(Importances { kind: ImportanceKind::Impurity, values })
+        let linear = matches!(fitted.estimator, Estimator::Linear(_));
+        let kind = if linear { ImportanceKind::Coefficient } else { ImportanceKind::Impurity };
+        Some(Importances { kind, values })
     }
 
     /// Appends the columns of a row, as the served model computes them, to `columns`.

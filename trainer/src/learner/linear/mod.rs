@@ -104,7 +104,8 @@ impl<'a> LinearModel<'a> {
         };
         let (coefficients, intercept) = normal.coefficients(&solution);
         let linear = Linear { link: Link::Identity, coefficients: vec![coefficients], intercepts: vec![intercept] };
-        Fitted { warnings, ..Fitted::new(normal.design.encoder.clone(), Estimator::Linear(linear)) }
+        let importances = normal.design.importances(&linear.coefficients);
+        Fitted { warnings, importances, ..Fitted::new(normal.design.encoder.clone(), Estimator::Linear(linear)) }
     }
 }
 

@@ -74,8 +74,9 @@ impl<'a> LogisticRegression<'a> {
                 solved.slope
             ));
         }
-        let estimator = Estimator::Linear(prepared.linear(&solved.weights));
-        Ok(Fitted { warnings, ..Fitted::new(design.encoder.clone(), estimator) })
+        let linear = prepared.linear(&solved.weights);
+        let importances = design.importances(&linear.coefficients);
+        Ok(Fitted { warnings, importances, ..Fitted::new(design.encoder.clone(), Estimator::Linear(linear)) })
     }
 }
 
