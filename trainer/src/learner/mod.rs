@@ -229,6 +229,7 @@ impl Samples {
             encoder: Encoder::new(vec![FieldEncoding::Identity; fields.len()]),
             scaled: vec![false; fields.len()],
             field_names: (1..=fields.len()).map(|column| format!("column {column}")).collect(),
+            categories: vec![0; fields.len()],
             fields,
             target,
             classes: Vec::new(),
