@@ -44,7 +44,7 @@ macro_rules! parameters {
         pub struct Grid {
             $($(#[doc = $doc])+
             #[serde(default, rename = $name, skip_serializing_if = "Option::is_none")]
-            #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 64)))]
+            #[cfg_attr(feature = "schemars", schemars(description = concat!("Values to try of the parameter `", $name, "`."), length(min = 1, max = 64)))]
             pub $field: Option<Vec<$type>>,)*
             /// Names that no estimator has.
             #[serde(flatten)]

@@ -103,8 +103,7 @@ async fn execute(store: &Store, command: Command) -> Result<(), StepError> {
         Command::Fetch(args) => fetch::fetch(store, &run_from(&args.run)?, &Workspace::new(&args.root)).await,
         Command::Publish(ReportArgs { run: args, termination_log }) => {
             let (run, workspace) = (run_from(&args.run)?, Workspace::new(&args.root));
-            // A report on the stack is large.
-            Box::pin(publish::publish(store, &run, &workspace, termination_log.as_deref())).await
+            publish::publish(store, &run, &workspace, termination_log.as_deref()).await
         }
         Command::Report(ReportArgs { run: args, termination_log }) => {
             report::report(store, &run_from(&args.run)?, termination_log.as_deref()).await

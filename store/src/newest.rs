@@ -173,7 +173,6 @@ mod tests {
             (&[][..], "there is nothing"),
             (&["a.csv", "b.csv"], "there is a.csv, b.csv"),
             (&["a", "b", "c", "d", "e", "f", "g"], "there is a, b, c, d, e and 2 more"),
-            (&["a-2024-05-01.parquet"], "Parquet files are not read yet"),
             (
                 &["a-2024-05-01.csv", "b-2024-05-01.csv"],
                 "a-2024-05-01.csv and b-2024-05-01.csv have the same time, 2024-05-01T00:00:00",

@@ -22,7 +22,7 @@ pub async fn publish(
     let folder = outcome::folder(run)?;
     let summary = match read_json::<Summary>(&workspace.committed())? {
         Some(committed) => outcome::complete(store, &folder).await?.unwrap_or(committed),
-        None => Box::pin(commit(store, run, &folder, workspace)).await?,
+        None => commit(store, run, &folder, workspace).await?,
     };
     outcome::announce(&summary, run, termination_log);
     outcome::verdict(&summary)

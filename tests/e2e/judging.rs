@@ -1,8 +1,10 @@
 //! Models judged against the one that serves, and data as large as people have.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::Result;
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use slipway_e2e::{condition, has_condition, text};
 
@@ -28,6 +30,10 @@ async fn a_run_worse_than_the_champion_on_the_same_rows_is_refused_and_a_better_
     let report: Value = serde_json::from_slice(&space.read(&format!("{prefix}report.json")).await?)?;
     let (own, of_champion) = (&report["metrics"]["r2"], &report["championMetrics"]["r2"]);
     assert!(own.as_f64().unwrap() < of_champion.as_f64().unwrap(), "{own} and {of_champion}");
+    // The status links the page a person reads.
+    assert!(text(&worse, "/status/report").ends_with(&format!("{prefix}report.html")), "{:#}", worse.data["status"]);
+    let page = String::from_utf8(space.read(&format!("{prefix}report.html")).await?)?;
+    assert!(page.to_lowercase().starts_with("<!doctype html>") && page.contains("time-to-dispatch"), "{page:.300}");
     assert_eq!(text(&space.served("orders").await?, "/status/stable/digest"), champion);
 
     space.apply(&run(&space, "better", &json!({"gates": no_worse()})).to_string())?;
@@ -54,7 +60,9 @@ async fn three_hundred_megabytes_train_in_a_pod_of_one_gibibyte() -> Result<()> 
         "pod": {"resources": {"limits": {"memory": "1Gi"}}},
     });
     space.apply(&run(&space, "large", &large).to_string())?;
-    let large = space.finished("large").await?;
+    let ended = |run: &DynamicObject| ["True", "False"].iter().any(|status| has_condition(run, "Succeeded", status));
+    let patience = Duration::from_secs(400);
+    let large = space.until_within(patience, "TrainingRun", "large", "the end of the run", ended).await?;
     assert_eq!(condition(&large, "Succeeded")?.status, "True", "{:#}\n{}", large.data, space.diagnosis().await);
     Ok(())
 }
