@@ -111,7 +111,9 @@ impl Learnt<'_> {
         let header = ["truth".to_owned(), "prediction".to_owned()].into_iter();
         let header = header.chain(classes.iter().map(|class| format!("probability:{class}")));
         let header = header.chain(group.map(|column| format!("group:{}", column.name)));
-        rows.push(header.chain(inputs.iter().map(|(column, _)| format!("input:{}", column.name))));
+        rows.push(header.chain(inputs.iter().map(|(column, feature)| {
+            format!("input:{}", feature.map_or(&column.name, |feature| &feature.field.name))
+        })));
         for (place, &row) in self.dataset.rows.test.iter().enumerate() {
             let (prediction, probabilities) = self.answer(place);
             let answer = [self.dataset.target.text(row), prediction].into_iter();

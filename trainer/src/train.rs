@@ -5,8 +5,8 @@ use std::path::Path;
 use slipway_model::{Model, Output, metrics};
 use slipway_spec::contract::file;
 use slipway_spec::{
-    Builtin, DataIdentity, Estimator, FoldKind, Folding, Metric, Of, Parameters, RowCounts, Run, SearchReport,
-    Threshold, ThresholdReport, Train, TrainingNotes,
+    Builtin, DataIdentity, Derived, Estimator, Feature, FoldKind, Folding, Metric, Of, Parameters, RowCounts, Run,
+    SearchReport, Threshold, ThresholdReport, Train, TrainingNotes,
 };
 
 use crate::clock::Clock;
@@ -46,6 +46,7 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
             "spec.train names an image of its own; run that image instead of this trainer".to_owned(),
         ));
     };
+    check_features(builtin).map_err(Error::Spec)?;
     let mut clock = Clock::default();
     let table = reader::read(data)?;
     clock.lap("read");
@@ -147,7 +148,7 @@ fn refit(
         *threshold = *chosen;
     }
     let model = {
-        let samples = Samples::new(&dataset, builtin.estimator);
+        let samples = Samples::new(&dataset, builtin.estimator)?;
         let fit_error = |error: learner::FitError| Error::Data(dataset.table.error(error.0));
         let learner = learner::learner(builtin.estimator, &samples).map_err(fit_error)?;
         fit_all(&*learner, &dataset, &trained.parameters, output, &mut trained.notes.warnings)?
@@ -191,7 +192,7 @@ fn fit(
     clock: &mut Clock,
     progress: Progress<'_>,
 ) -> Result<Fit, Error> {
-    let samples = Samples::new(dataset, builtin.estimator);
+    let samples = Samples::new(dataset, builtin.estimator)?;
     clock.lap("encode");
     let fit_error = |error: learner::FitError| Error::Data(dataset.table.error(error.0));
     let learner = learner::learner(builtin.estimator, &samples).map_err(fit_error)?;
@@ -241,6 +242,12 @@ fn keys(dataset: &Dataset, by: &Folding) -> Result<Keys, Error> {
         _ => Ok(Keys::None),
     };
     Ok(keys?)
+}
+
+/// What can be said of the features before there are data.
+fn check_features(builtin: &Builtin) -> Result<(), String> {
+    builtin.features.iter().try_for_each(Feature::check)?;
+    builtin.derive.iter().try_for_each(Derived::check)
 }
 
 /// What can be said of the spec once the task is known.

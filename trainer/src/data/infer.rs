@@ -16,6 +16,10 @@ const MEANT: f64 = 0.9;
 const ALWAYS_CATEGORIES: usize = 20;
 /// Beyond this share of different texts a column is an identifier or free text.
 const DISTINCT: f64 = 0.5;
+/// Texts of this mean length, characters, are sentences rather than names.
+const SENTENCE: f64 = 50.0;
+/// Beyond this share of different texts sentences are free text.
+const DISTINCT_SENTENCES: f64 = 0.1;
 
 /// A column read as its type.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +83,21 @@ impl Typed {
         }
     }
 
+    /// The place of a category, which is added where it is new.
+    pub(crate) fn place_of(&mut self, label: &str) -> f64 {
+        let place = match self.labels.binary_search_by(|known| known.as_str().cmp(label)) {
+            Ok(place) => place,
+            Err(place) => {
+                self.labels.insert(place, label.to_owned());
+                for value in self.values.iter_mut().filter(|value| **value >= place as f64) {
+                    *value += 1.0;
+                }
+                place
+            }
+        };
+        place as f64
+    }
+
     /// A row's value as a caller sends it; `cell` is its text.
     pub(crate) fn json(&self, cell: &str, row: u32) -> serde_json::Value {
         let value = self.values[row as usize];
@@ -126,7 +145,10 @@ pub(crate) fn infer(table: &Table, column: &Column) -> Result<Inferred, DataErro
         };
     }
     let distinct = distinct(column);
-    let too_many = distinct > ALWAYS_CATEGORIES && distinct as f64 > DISTINCT * present as f64;
+    let characters: usize = column.cells().map(|cell| cell.chars().count()).sum();
+    let sentences = characters as f64 >= SENTENCE * present as f64;
+    let most = if sentences { DISTINCT_SENTENCES } else { DISTINCT } * present as f64;
+    let too_many = distinct > ALWAYS_CATEGORIES && distinct as f64 > most;
     if too_many || distinct > MAX_CATEGORIES {
         return Ok(Inferred::Distinct(distinct));
     }

@@ -1,6 +1,7 @@
 //! Learning algorithms behind one interface: [`Learner`].
 
 mod coordinate_descent;
+mod cross_fit;
 mod design;
 pub(crate) mod dummy;
 mod linalg;
@@ -10,25 +11,30 @@ mod naive_bayes;
 mod tree;
 mod weighing;
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use slipway_model::metrics::{self, Scored};
-use slipway_model::{Encoder, Estimator, FieldEncoding, Output};
-use slipway_spec::{Encoding, Estimator as Algorithm, FeatureType, Metric, Parameters};
+use slipway_model::{Block, Encoder, Estimator, Output};
+use slipway_spec::{Estimator as Algorithm, Metric, Parameters, Scaling};
 
 use crate::data::dataset::Dataset;
+use crate::error::DataError;
+use crate::features::target::Targeted;
+use crate::features::{self, Column, Prepared};
 
 /// The training rows: decoded features, column by column, and the target. Row numbers of learners are places in here.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples {
-    /// One list a field, one value a row, as [`slipway_model::Field::decode`] gives it.
-    pub(crate) fields: Vec<Vec<f64>>,
+    /// One list a field, one value a row, as [`slipway_model::Field::decode`] gives it; NaN where it is missing.
+    pub(crate) fields: Vec<Arc<[f64]>>,
     /// Turns a row into columns, not scaled.
     pub(crate) encoder: Encoder,
-    /// Of each column, whether a linear model standardises it: all but zeros and ones.
-    pub(crate) scaled: Vec<bool>,
+    /// What each column is.
+    pub(crate) columns: Vec<Column>,
+    /// The blocks of the encoder that are learnt from the target, from all rows as they stand here.
+    targeted: Vec<Targeted>,
     pub(crate) target: Target,
-    /// The fields' names.
-    pub(crate) field_names: Vec<String>,
     /// The classes' names; empty for a regression.
     pub(crate) classes: Vec<String>,
     /// How much each row counts: finite, from 0 on, not all 0. `None` where all count alike.
@@ -122,6 +128,9 @@ pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Result<Box<dyn
             "{algorithm} cannot weigh rows; leave sampleWeight out or choose another estimator"
         )));
     }
+    if samples.depend_on_target() {
+        return Ok(Box::new(cross_fit::CrossFitted { samples, algorithm }));
+    }
     Ok(match algorithm {
         Algorithm::DecisionTree => Box::new(tree::DecisionTree::new(samples)),
         Algorithm::LinearRegression | Algorithm::Ridge | Algorithm::Lasso | Algorithm::ElasticNet => {
@@ -135,8 +144,8 @@ pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Result<Box<dyn
 }
 
 impl Samples {
-    /// The training rows of `dataset`, encoded as `algorithm` wants categories where the spec does not say.
-    pub(crate) fn new(dataset: &Dataset, algorithm: Algorithm) -> Samples {
+    /// The training rows of `dataset`, its features fitted on them as the spec says, and as `algorithm` wants where it does not.
+    pub(crate) fn new(dataset: &Dataset, algorithm: Algorithm) -> Result<Samples, DataError> {
         let rows = &dataset.rows.train;
         let target = &dataset.target;
         let values = rows.iter().map(|&row| target.values[row as usize]);
@@ -145,53 +154,38 @@ impl Samples {
         } else {
             Target::Classes { codes: values.map(|class| class as u32).collect(), count: target.classes.len() }
         };
-        let default = match algorithm {
-            Algorithm::DecisionTree
-            | Algorithm::RandomForest
-            | Algorithm::ExtraTrees
-            | Algorithm::GradientBoosting
-            | Algorithm::HistGradientBoosting
-            | Algorithm::Dummy => Encoding::Ordinal,
-            Algorithm::LinearRegression
-            | Algorithm::Ridge
-            | Algorithm::Lasso
-            | Algorithm::ElasticNet
-            | Algorithm::LogisticRegression
-            | Algorithm::GaussianNB => Encoding::OneHot,
-        };
-        let encodings = dataset
-            .features
-            .iter()
-            .map(|feature| FieldEncoding::new(&feature.field, feature.encoding.unwrap_or(default)));
-        let encodings: Vec<FieldEncoding> = encodings.collect();
-        let scaled = dataset.features.iter().zip(&encodings).flat_map(|(feature, encoding)| {
-            let binary =
-                feature.field.type_ == FeatureType::Boolean || matches!(encoding, FieldEncoding::OneHot { .. });
-            std::iter::repeat_n(!binary, encoding.width())
-        });
+        let decoded = dataset.features.iter().map(|feature| rows.iter().map(|&row| feature.decoded(row)).collect());
+        let fields: Vec<Arc<[f64]>> = decoded.collect();
+        let Prepared { encoder, columns, targeted } = features::prepare(dataset, algorithm, &fields, &target)?;
+        let weights = dataset.weights.as_ref().map(|all| rows.iter().map(|&row| all[row as usize]).collect());
+        let classes = dataset.target.classes.clone();
+        Ok(Samples { fields, encoder, columns, targeted, target, classes, weights })
+    }
+
+    /// Samples whose columns are `fields` as they are.
+    #[cfg(test)]
+    pub(crate) fn of_numbers(fields: Vec<Vec<f64>>, target: Target) -> Samples {
+        let column = |place: usize| Column { feature: format!("x{place}").into(), scaling: Scaling::Standard };
+        let count = if let Target::Classes { count, .. } = &target { *count } else { 0 };
         Samples {
-            scaled: scaled.collect(),
-            fields: dataset
-                .features
-                .iter()
-                .map(|feature| rows.iter().map(|&row| feature.decoded(row)).collect())
-                .collect(),
-            encoder: Encoder::new(encodings),
+            encoder: Encoder::identity(fields.len()),
+            columns: (0..fields.len()).map(column).collect(),
+            fields: fields.into_iter().map(Into::into).collect(),
+            targeted: Vec::new(),
             target,
-            weights: dataset.weights.as_ref().map(|all| rows.iter().map(|&row| all[row as usize]).collect()),
-            field_names: dataset.features.iter().map(|feature| feature.field.name.clone()).collect(),
-            classes: dataset.target.classes.clone(),
+            classes: (0..count).map(|class| class.to_string()).collect(),
+            weights: None,
         }
     }
 
     /// What people call a column.
     pub(crate) fn column_name(&self, column: usize) -> &str {
-        let mut end = 0;
-        let ends = self.encoder.fields().iter().map(|field| {
-            end += field.width();
-            end
-        });
-        ends.zip(&self.field_names).find(|(end, _)| column < *end).map_or("", |(_, name)| name)
+        self.columns.get(column).map_or("", |column| &column.feature)
+    }
+
+    /// Whether a linear model scales a column.
+    pub(crate) fn scaled(&self, column: usize) -> bool {
+        self.columns[column].scaling != Scaling::None
     }
 
     /// Refuses a row with a column that is missing or infinite.
@@ -206,6 +200,32 @@ impl Samples {
         } else {
             format!("the value of {name} in training row {row} is infinite; correct it, or leave the column out")
         }))
+    }
+
+    /// Whether the columns of a row depend on the rows that are fitted on.
+    fn depend_on_target(&self) -> bool {
+        !self.targeted.is_empty()
+    }
+
+    /// What a fit on `rows` sees, and the encoder of the model that comes of it. Each of `rows` is seen without what its own
+    /// target taught, any other row as the model sees it.
+    fn cross_fitted(&self, rows: &[u32]) -> (Samples, Encoder) {
+        let mut fields = self.fields.clone();
+        let (mut seen, mut served) = (Vec::new(), Vec::new());
+        for (place, block) in self.encoder.blocks().iter().enumerate() {
+            let Some(targeted) = self.targeted.iter().find(|targeted| targeted.block == place) else {
+                seen.push(block.clone());
+                served.push(block.clone());
+                continue;
+            };
+            served.push(Block { form: targeted.form(&self.target, rows), ..block.clone() });
+            for column in targeted.cross_fit(&self.target, rows) {
+                seen.push(Block::field(fields.len()));
+                fields.push(column.into());
+            }
+        }
+        let seen = Samples { fields, encoder: Encoder::new(seen), targeted: Vec::new(), ..self.clone() };
+        (seen, Encoder::new(served))
     }
 
     /// Number of rows.

@@ -1,20 +1,10 @@
 use proptest::prelude::*;
-use slipway_model::{Encoder, FieldEncoding};
 use slipway_spec::Parameters;
 
 use super::*;
 
 fn samples(fields: Vec<Vec<f64>>, target: Target) -> Samples {
-    let encoder = Encoder::new(vec![FieldEncoding::Identity; fields.len()]);
-    Samples {
-        scaled: vec![true; fields.len()],
-        fields,
-        encoder,
-        target,
-        field_names: Vec::new(),
-        classes: Vec::new(),
-        weights: None,
-    }
+    Samples::of_numbers(fields, target)
 }
 
 fn parameters(json: serde_json::Value) -> Parameters {
