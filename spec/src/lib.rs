@@ -12,6 +12,7 @@ pub mod estimator;
 pub mod evaluation;
 pub mod gate;
 pub mod judge;
+mod limits;
 pub mod metric;
 pub mod parameters;
 pub mod pictures;
@@ -20,6 +21,7 @@ pub mod run;
 #[cfg(feature = "schemars")]
 pub mod schema;
 pub mod search;
+pub mod similar;
 pub mod split;
 
 pub use check::{Check, Direction, InvariantCheck, MonotonicCheck, RangeCheck, UnseenGroupsCheck};

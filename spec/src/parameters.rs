@@ -19,6 +19,7 @@ pub use self::words::{Criterion, DummyStrategy, Loss, Penalty, Splitter};
 
 use crate::estimator::Estimator;
 use crate::run::Task;
+use crate::similar;
 
 /// Most points a grid may have.
 pub const MAX_GRID_POINTS: usize = 100_000;
@@ -215,6 +216,11 @@ impl Parameters {
         self.names().is_empty()
     }
 
+    /// Whether `estimator` has these parameters, whatever the task.
+    pub fn check_names(&self, estimator: Estimator) -> Result<(), ParameterError> {
+        check_names(&self.names(), estimator)
+    }
+
     /// Whether `estimator` takes these parameters for `task`.
     pub fn check(&self, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
         check_names(&self.names(), estimator)?;
@@ -313,7 +319,9 @@ impl fmt::Display for ParameterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ParameterError::Unknown { name, estimator, known } => {
-                write!(f, "{estimator} has no parameter {name}; it has {known}")
+                let nearest = similar::nearest(name, known.split(", "));
+                let hint = nearest.map_or(String::new(), |nearest| format!("did you mean {nearest}? "));
+                write!(f, "{estimator} has no parameter {name}; {hint}it has {known}")
             }
             ParameterError::Word { parameter, word, of, known } => {
                 write!(f, "{parameter} {word} is not for {of}; write one of {known}")
@@ -369,7 +377,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("DecisionTree has no parameter max_dept; it has ccp_alpha, class_weight, criterion"),
+                .starts_with("DecisionTree has no parameter max_dept; did you mean max_depth? it has ccp_alpha, class_weight, criterion"),
             "{error}"
         );
         let parameters: Parameters = serde_saphyr::from_str("{max_depth: 3}").unwrap();

@@ -46,6 +46,7 @@ pub fn train(run: &Run, data: &Path, output: &Path, progress: Progress<'_>) -> R
             "spec.train names an image of its own; run that image instead of this trainer".to_owned(),
         ));
     };
+    run.spec.check_limits().map_err(Error::Spec)?;
     let mut clock = Clock::default();
     let table = reader::read(data)?;
     clock.lap("read");
