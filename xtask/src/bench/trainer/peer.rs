@@ -29,7 +29,7 @@ pub struct Peer {
 pub struct Examined {
     /// Size of its pickle.
     pub pickle_bytes: u64,
-    /// Median time of predicting one row.
+    /// Median CPU seconds of predicting one row.
     pub one_row_seconds: f64,
 }
 
