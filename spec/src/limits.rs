@@ -52,9 +52,6 @@ fn check_builtin(builtin: &Builtin) -> Result<(), String> {
     check_count("spec.train.builtin.features", builtin.features.len(), MAX_FEATURES)?;
     for (place, feature) in builtin.features.iter().enumerate() {
         check_name(&format!("spec.train.builtin.features[{place}].name"), &feature.name)?;
-        if builtin.features[..place].iter().any(|other| other.name == feature.name) {
-            return Err(format!("spec.train.builtin.features: {} is there twice; say all of it in one", feature.name));
-        }
     }
     let share = "a share of the rows from 0.01 to 0.9";
     match &builtin.split {
@@ -120,7 +117,6 @@ mod tests {
             ),
             ("split: {time: {column: t, embargoDays: -1}}", "split.time.embargoDays: expected a whole number from 0"),
             ("search: {grid: {max_depth: [2]}, folds: 1}", "search.folds: expected a whole number from 2 to 50, got 1"),
-            ("features: [{name: a}, {name: a}]", "features: a is there twice"),
             ("features: [{name: y}]", "the target is no feature"),
             ("features: [{name: ''}]", "features[0].name: expected the name of a column"),
             ("parameters: {n_estimator: 3}", "did you mean n_estimators?"),

@@ -142,7 +142,7 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
         (
             |s| s["train"]["builtin"]["parameters"] = json!({"max_dept": 3}),
             Exit::Usage,
-            "parameters: DecisionTree has no parameter max_dept; it has ccp_alpha",
+            "spec.train.builtin.parameters: DecisionTree has no parameter max_dept; did you mean max_depth? it has ccp_alpha",
         ),
         (
             |s| {
