@@ -199,8 +199,7 @@ where
         samples.classes = classes.iter().map(ToString::to_string).collect();
         samples.weights = dataset.weights().map(|weights| weights.iter().copied().map(f64::from).collect());
         let all: Vec<u32> = (0..samples.rows() as u32).collect();
-        let learner = learner::learner(algorithm, &samples);
-        let fitted = learner.and_then(|learner| learner.fit(&all, &self.parameters));
+        let fitted = learner::learner(algorithm, &samples).fit(&all, &self.parameters);
         let fitted = fitted.map_err(|error| EstimatorError::Rows(error.0))?;
         Ok(Estimated { fitted, columns: rows.ncols(), classes })
     }

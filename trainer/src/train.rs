@@ -183,8 +183,7 @@ fn refit(
     }
     let model = {
         let samples = Samples::new(&dataset, builtin.estimator);
-        let fit_error = |error: learner::FitError| Error::Data(dataset.table.error(error.0));
-        let learner = learner::learner(builtin.estimator, &samples).map_err(fit_error)?;
+        let learner = learner::learner(builtin.estimator, &samples);
         fit_all(&*learner, &dataset, &trained.parameters, output, &mut trained.notes.warnings)?.0
     };
     Ok((dataset, model))
@@ -238,7 +237,7 @@ fn fit(
     let samples = Samples::new(dataset, builtin.estimator);
     clock.lap("encode");
     let fit_error = |error: learner::FitError| Error::Data(dataset.table.error(error.0));
-    let learner = learner::learner(builtin.estimator, &samples).map_err(fit_error)?;
+    let learner = learner::learner(builtin.estimator, &samples);
     if let (Some(Threshold::Value(given)), Output::Classification { threshold, .. }) = (&builtin.threshold, &mut output)
     {
         *threshold = Some(*given);

@@ -133,30 +133,9 @@ fn validate_each(
     points.par_iter().map(score).collect()
 }
 
-/// The algorithms that weigh rows by [`Samples::weights`].
-const WEIGHED: &[Algorithm] = &[
-    Algorithm::DecisionTree,
-    Algorithm::RandomForest,
-    Algorithm::ExtraTrees,
-    Algorithm::GradientBoosting,
-    Algorithm::HistGradientBoosting,
-    Algorithm::LinearRegression,
-    Algorithm::Ridge,
-    Algorithm::Lasso,
-    Algorithm::ElasticNet,
-    Algorithm::LogisticRegression,
-    Algorithm::GaussianNB,
-    Algorithm::Dummy,
-];
-
 /// The learner of an algorithm.
-pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Result<Box<dyn Learner + '_>, FitError> {
-    if samples.weights.is_some() && !WEIGHED.contains(&algorithm) {
-        return Err(FitError(format!(
-            "{algorithm} cannot weigh rows; leave sampleWeight out or choose another estimator"
-        )));
-    }
-    Ok(match algorithm {
+pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Box<dyn Learner + '_> {
+    match algorithm {
         Algorithm::DecisionTree => Box::new(tree::DecisionTree::new(samples)),
         Algorithm::RandomForest => Box::new(tree::Forest::new(samples, tree::Kind::RandomForest)),
         Algorithm::ExtraTrees => Box::new(tree::Forest::new(samples, tree::Kind::ExtraTrees)),
@@ -168,7 +147,7 @@ pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Result<Box<dyn
         Algorithm::LogisticRegression => Box::new(logistic::LogisticRegression::new(samples)),
         Algorithm::GaussianNB => Box::new(naive_bayes::GaussianNB::new(samples)),
         Algorithm::Dummy => Box::new(dummy::Dummy::new(samples)),
-    })
+    }
 }
 
 impl Samples {

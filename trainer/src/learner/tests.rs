@@ -32,7 +32,7 @@ fn algorithm(name: &Value) -> Algorithm {
 
 fn fit(samples: &Samples, algorithm: Algorithm, parameters: &Value) -> Result<Fitted, FitError> {
     let parameters: Parameters = serde_json::from_value(parameters.clone()).unwrap();
-    learner(algorithm, samples)?.fit(&all(samples), &parameters)
+    learner(algorithm, samples).fit(&all(samples), &parameters)
 }
 
 fn predict(samples: &Samples, algorithm: Algorithm, parameters: &Value) -> Vec<f64> {

@@ -21,7 +21,7 @@ fn samples(rows: u32) -> Samples {
 }
 
 fn run(samples: &Samples, spec: serde_json::Value, metric: Metric) -> Result<SearchReport, FitError> {
-    let learner = learner(Estimator::DecisionTree, samples).unwrap();
+    let learner = learner(Estimator::DecisionTree, samples);
     let output = Output::Regression { name: "y".to_owned(), range: None };
     let spec: Search = serde_json::from_value(spec).unwrap();
     let scorer = Scorer { metric, output };
@@ -70,7 +70,7 @@ fn points_that_differ_only_in_where_growth_stops_are_tried_together() {
     .unwrap();
     let points = points::points(&grid, &Parameters::default());
     let samples = samples(20);
-    let tree = learner(Estimator::DecisionTree, &samples).unwrap();
+    let tree = learner(Estimator::DecisionTree, &samples);
     let batches = batches(&points, &*tree);
     assert_eq!(batches.len(), 4);
     assert!(batches.iter().all(|batch| batch.len() == 3));

@@ -37,7 +37,7 @@ fn fit(samples: &Samples, case: &Value) -> Fitted {
     let algorithm: Algorithm = serde_json::from_value(case["estimator"].clone()).unwrap();
     let parameters: Parameters = serde_json::from_value(case["parameters"].clone()).unwrap();
     let rows: Vec<u32> = (0..samples.rows() as u32).collect();
-    learner(algorithm, samples).unwrap().fit(&rows, &parameters).unwrap()
+    learner(algorithm, samples).fit(&rows, &parameters).unwrap()
 }
 
 fn close(got: &[f64], expected: &[f64]) -> bool {

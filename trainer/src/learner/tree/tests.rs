@@ -184,7 +184,7 @@ fn a_large_target_that_varies_little_is_still_told_apart() {
 }
 
 fn learn(algorithm: Algorithm, samples: &Samples, json: serde_json::Value) -> Fitted {
-    crate::learner::learner(algorithm, samples).unwrap().fit(&all(samples), &parameters(json)).unwrap()
+    crate::learner::learner(algorithm, samples).fit(&all(samples), &parameters(json)).unwrap()
 }
 
 /// Rows that differ in three columns, with as many classes, or numbers where there are none.
@@ -300,7 +300,7 @@ fn what_cannot_be_is_refused_with_what_to_write() {
     let three = table(20, 3, 3);
     let refused = |algorithm, samples: &Samples, json| {
         let rows = all(samples);
-        crate::learner::learner(algorithm, samples).unwrap().fit(&rows, &parameters(json)).unwrap_err().0
+        crate::learner::learner(algorithm, samples).fit(&rows, &parameters(json)).unwrap_err().0
     };
     for (algorithm, samples, json, expected) in [
         (Algorithm::ExtraTrees, &numbers, serde_json::json!({"max_samples": 5}), "max_samples needs bootstrap: true"),
