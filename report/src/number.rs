@@ -1,8 +1,11 @@
 //! Numbers for people: in text, and along axes.
 
+/// What is left of zero by rounding.
+const ROUNDING: f64 = 1e-13;
+
 /// A number with four significant digits and thousands apart: `0.9688`, `206,900`, `2.039e14`.
 pub(crate) fn short(value: f64) -> String {
-    significant(value, 4)
+    if value.abs() < ROUNDING { "0".to_owned() } else { significant(value, 4) }
 }
 
 fn significant(value: f64, digits: i32) -> String {
@@ -135,6 +138,7 @@ mod tests {
             (1234.6, "1235"),
             (2.039e14, "2.04e14"),
             (0.0, "0"),
+            (-2.2e-16, "0"),
             (3e-7, "3.00e−7"),
         ] {
             assert_eq!(short(value), text);

@@ -1,7 +1,7 @@
 //! From values to places along one side of a plot.
 
 use crate::element::shorten;
-use crate::number::{day, tick, ticks};
+use crate::number::{day, short, tick, ticks};
 
 /// Longest label of a category, characters.
 const MAX_LABEL: usize = 14;
@@ -22,6 +22,8 @@ enum Ticks {
     Whole,
     Percent,
     Days,
+    /// The values are decimal logarithms of what is told.
+    Powers,
     /// One in the middle of each unit.
     Labels(Vec<String>),
 }
@@ -59,6 +61,11 @@ impl Axis {
         Axis { ticks: Ticks::Days, ..Axis::numbers(label, start, end) }
     }
 
+    /// Decimal logarithms that hold all of `values`, told as what they are logarithms of.
+    pub(crate) fn powers(label: &str, values: impl Iterator<Item = f64>) -> Axis {
+        Axis { ticks: Ticks::Powers, ..Axis::around(label, values) }
+    }
+
     /// Names, each one unit wide, the first from 0 to 1.
     pub(crate) fn labels(label: &str, names: &[String]) -> Axis {
         Axis { ticks: Ticks::Labels(names.to_vec()), ..Axis::numbers(label, 0.0, names.len().max(1) as f64) }
@@ -89,6 +96,13 @@ impl Axis {
                 let days = room.clamp(2, 4) - 1;
                 let step = (self.end - self.start) / days as f64;
                 (0..=days).map(|tick| self.start + step * tick as f64).map(|value| (value, day(value))).collect()
+            }
+            Ticks::Powers => {
+                let between: &[f64] = if self.end - self.start < 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+                let exponents = self.start.floor() as i32..=self.end.ceil() as i32;
+                let told = exponents.flat_map(|power| between.iter().map(move |of| of * 10_f64.powi(power)));
+                let within = |value: &f64| (self.start..=self.end).contains(&value.log10());
+                told.filter(within).map(|value| (value.log10(), short(value))).collect()
             }
             Ticks::Labels(names) => {
                 names.iter().enumerate().map(|(at, name)| (at as f64 + 0.5, shorten(name, MAX_LABEL))).collect()

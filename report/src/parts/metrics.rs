@@ -25,7 +25,7 @@ pub(crate) fn section(report: &Report) -> Option<Section> {
     rows.extend(report.undefined.iter().take(MAX_METRICS).map(|(name, reason)| {
         let row = el("tr").child(head_cell(shorten(name, 64))).child(number_cell("undefined"));
         let row = row.children(others.iter().map(|_| number_cell("–")));
-        row.child(cell(shorten(reason, 300)))
+        row.child(cell(shorten(reason, 300)).class("says"))
     }));
     let mut content = Vec::new();
     if let Some(rows) = report.training.rows {
@@ -60,7 +60,7 @@ fn row(report: &Report, name: &str) -> Element {
     for (_, metrics) in others(report) {
         row = row.child(metrics.get(name).map_or_else(|| number_cell("–"), |other| compared(name, value, *other)));
     }
-    let mut says = el("td").text(meaning(name));
+    let mut says = el("td").class("says").text(meaning(name));
     if report.self_reported.iter().any(|reported| reported == name) {
         says = says.child(el("small").text("The training image says so; Slipway could not compute it."));
     }
@@ -111,6 +111,14 @@ fn meaning(name: &str) -> &'static str {
             "How often a row of the class gets a higher probability than another row: 0.5 is chance, 1 is perfect."
         }
         "average_precision" => "Area under the precision-recall curve; chance is the share of the class.",
+        "spearman" => "Whether predictions rank the rows as the truth does: 1 is the same order, 0 none.",
+        "matthews_corrcoef" | "cohen_kappa" => {
+            "How far predicted and true classes agree beyond chance: 1 is always, 0 no better than guessing."
+        }
+        name if name.starts_with("top_") => {
+            "Of the rows with the largest truth, the share with the largest predictions."
+        }
+        name if name.starts_with("pinball_loss_") => "How well predictions hold a quantile. Lower is better.",
         "log_loss" => "How wrong the probabilities are; confident mistakes cost most. Lower is better.",
         "brier" => "Mean squared error of the probabilities. Lower is better.",
         _ => "",

@@ -84,7 +84,7 @@ fn judged(report: &Report) -> String {
 /// The numbers that matter most: those with gates, then the task's usual ones.
 fn tiles(report: &Report) -> Element {
     let usual: &[&str] = match report.task {
-        Task::Regression => &["r2", "mae", "rmse", "explained_variance"],
+        Task::Regression => &["r2", "mae", "rmse", "spearman"],
         Task::Classification => &["roc_auc", "accuracy", "f1", "balanced_accuracy", "log_loss"],
     };
     let mut names: Vec<&str> = Vec::new();
