@@ -4,6 +4,7 @@ mod bench;
 mod chart;
 mod cluster;
 mod codegen;
+mod conformance;
 mod demo;
 mod images;
 mod install;
@@ -42,6 +43,8 @@ enum Command {
     Test(test::Args),
     /// Measure Slipway beside what people use today
     Bench(bench::Args),
+    /// Ask any server of the Open Inference Protocol whether it keeps it
+    Conformance(conformance::Args),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Chart(args) => chart::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Conformance(args) => conformance::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ mod packages;
 mod python;
 
 pub use packages::CA_BUNDLE;
+pub use python::Library;
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -99,10 +100,10 @@ pub fn buildah() -> Result<PathBuf> {
     packages::program("buildah")
 }
 
-/// A Python that has scikit-learn, for benchmarks.
-pub fn scikit_learn() -> Result<PathBuf> {
+/// A Python that has a library, for benchmarks.
+pub fn python(library: Library) -> Result<PathBuf> {
     let _lock = workspace::lock(&dir().join("lock"))?;
-    python::scikit_learn()
+    python::python(library)
 }
 
 /// The folder of all that is built here.

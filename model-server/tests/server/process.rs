@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::http::Connection;
-use crate::support::{dispatch, twice};
+use crate::support::{crime, dispatch, twice};
 
 fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_slipway-model-server"));
@@ -244,4 +244,21 @@ fn the_artefact_may_go_once_it_is_loaded() {
     let mut stderr = String::new();
     server.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     assert_eq!((server.end(), stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn the_open_inference_protocol_is_kept() {
+    let named = serde_json::json!({"inputs": [
+        {"name": "orders_placed", "shape": [1], "datatype": "FP64", "data": [10]},
+        {"name": "product_code", "shape": [1], "datatype": "BYTES", "data": ["SKU001"]},
+    ]});
+    for (kit, name, request) in [(dispatch(), "time-to-dispatch", Some(named)), (crime(), "crime", None)] {
+        let dir = tempfile::tempdir().unwrap();
+        kit.write(dir.path());
+        let server = Server::start(dir.path(), &[]);
+        let findings =
+            slipway_conformance::examine(&format!("http://{}", server.address), Some(name), request).unwrap();
+        let lacking: Vec<_> = findings.0.iter().filter(|finding| finding.instead.is_some()).collect();
+        assert!(lacking.is_empty(), "{name}: {lacking:#?}");
+    }
 }

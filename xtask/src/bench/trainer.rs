@@ -10,16 +10,16 @@ mod show;
 mod tables;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
 
 use self::cases::Case;
 use self::ours::{Ours, Trained};
 use self::outcome::{Fit, Measured, Outcome, Promise, Results, Row};
 use self::peer::Peer;
 use self::tables::{Prepared, TABLES};
+use super::{Style, between_marks, machine, thousands};
 use crate::progress::{self, step};
 use crate::{tools, workspace};
 
@@ -32,6 +32,8 @@ const MOST_TIMES: usize = 7;
 const QUICK_TIMES: usize = 3;
 /// Where the results are told.
 const DOCUMENT: &str = "docs/benchmarks.md";
+/// The command between whose marks they stand there.
+const MARK: &str = "bench trainer";
 
 /// The arguments of `cargo xtask bench trainer`.
 #[derive(clap::Args)]
@@ -56,21 +58,13 @@ pub struct Args {
     update_docs: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Style {
-    /// Tables for people
-    Text,
-    /// All that was measured
-    Json,
-}
-
 /// The name by which `--only` asks for the promises beyond single fits.
 const PROMISES: &str = "promises";
 
 /// Measures, prints, and keeps the results under `target/bench`.
 pub fn run(args: &Args) -> Result<()> {
     check(args)?;
-    let python = tools::scikit_learn()?;
+    let python = tools::python(tools::Library::ScikitLearn)?;
     step("building the trainer", promises::build)?;
     let tables = prepare(args)?;
     let mut bench = Bench { args, ours: Ours::new(), peer: Peer::start(&python)?, results: Results::default() };
@@ -155,7 +149,7 @@ impl Bench<'_> {
             rows.push(Row { table: table.name.to_owned(), train_rows: table.train_rows, estimator: label, result });
         }
         if self.args.output == Style::Text {
-            let [train, test] = [table.train_rows, table.test_rows].map(show::thousands);
+            let [train, test] = [table.train_rows, table.test_rows].map(thousands);
             let features = table.features.len();
             let title = format!("{}: {features} features, {train} rows to train on, {test} to test on", table.name);
             progress::print(&show::text_table(&title, &rows))?;
@@ -241,18 +235,8 @@ fn update_docs(results: &Results) -> Result<()> {
     let document = fs::read_to_string(&path).with_context(|| DOCUMENT.to_owned())?;
     let order: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
     let text = show::markdown(results, &order);
-    let updated = show::between_marks(&document, &text).with_context(|| format!("{DOCUMENT} has lost its marks"))?;
+    let updated = between_marks(&document, MARK, &text).with_context(|| format!("{DOCUMENT} has lost its marks"))?;
     fs::write(&path, updated)?;
     eprintln!("wrote {DOCUMENT}");
     Ok(())
-}
-
-/// The processor and how many there are, such as `2 × AMD EPYC`.
-fn machine() -> String {
-    let count = std::thread::available_parallelism().map_or(1, usize::from);
-    let model = fs::read_to_string(Path::new("/proc/cpuinfo")).ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("model name"))?;
-        Some(line.split_once(':')?.1.trim().to_owned())
-    });
-    format!("{count} × {}", model.unwrap_or_else(|| "an unknown processor".to_owned()))
 }

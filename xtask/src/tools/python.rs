@@ -1,4 +1,4 @@
-//! Python with the libraries that benchmarks compare with, in an environment of its own.
+//! Python with the libraries that benchmarks compare with, each in an environment of its own.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,14 +9,55 @@ use super::{dir, packages};
 use crate::progress::step;
 use crate::sh;
 
-const LIBRARIES: [&str; 3] = ["scikit-learn==1.9.1", "numpy==2.4.6", "pandas==3.1.1"];
+/// What to compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Library {
+    /// scikit-learn itself.
+    ScikitLearn,
+    /// MLServer with its scikit-learn runtime.
+    MlServer,
+    /// The KServe SDK.
+    KServe,
+    /// FastAPI, and ONNX Runtime.
+    FastApi,
+}
 
-/// A Python that has scikit-learn; made or renewed where that is needed.
-pub fn scikit_learn() -> Result<PathBuf> {
-    let environment = dir().join("scikit-learn");
+impl Library {
+    /// The name of its environment, and what is installed there.
+    fn packages(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Library::ScikitLearn => ("scikit-learn", &["scikit-learn==1.9.1", "numpy==2.4.6", "pandas==3.1.1"]),
+            // uvloop 0.22 and later end its worker at the start.
+            Library::MlServer => {
+                ("mlserver", &["mlserver==1.7.1", "mlserver-sklearn==1.7.1", "scikit-learn==1.9.1", "uvloop==0.21.0"])
+            }
+            Library::KServe => ("kserve", &["kserve==0.21.0", "scikit-learn==1.9.1"]),
+            Library::FastApi => (
+                "fastapi",
+                &[
+                    "fastapi==0.165.0",
+                    "uvicorn[standard]==0.54.0",
+                    "scikit-learn==1.9.1",
+                    "onnxruntime==1.31.1",
+                    "skl2onnx==1.20.0",
+                ],
+            ),
+        }
+    }
+
+    /// What is installed, in words.
+    pub fn versions(self) -> String {
+        self.packages().1.iter().map(|package| package.replace("==", " ")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A Python that has a library; made or renewed where that is needed.
+pub fn python(library: Library) -> Result<PathBuf> {
+    let (name, packages) = library.packages();
+    let environment = dir().join(name);
     let python = environment.join("bin/python");
-    let stamp = dir().join("scikit-learn.origin");
-    let origin = LIBRARIES.join(" ");
+    let stamp = dir().join(format!("{name}.origin"));
+    let origin = packages.join(" ");
     if fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == origin) && python.exists() {
         return Ok(python);
     }
@@ -24,13 +65,13 @@ pub fn scikit_learn() -> Result<PathBuf> {
     if !sh::succeeds(&mut sh::cmd("python3", ["-c", "import venv, ensurepip"])) {
         packages::install(&["python3", "python3-venv"])?;
     }
-    step("installing scikit-learn from PyPI (a minute, once)", || -> Result<()> {
+    step(&format!("installing {name} from PyPI (a minute, once)"), || -> Result<()> {
         sh::output(sh::cmd("python3", ["-m", "venv", "--clear"]).arg(&environment))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        sh::output(sh::cmd(&python, pip).args(LIBRARIES))?;
+        sh::output(sh::cmd(&python, pip).args(packages))?;
         Ok(())
     })
-    .context("scikit-learn is needed to compare with")?;
+    .with_context(|| format!("{name} is needed to compare with"))?;
     fs::write(stamp, origin)?;
     Ok(python)
 }

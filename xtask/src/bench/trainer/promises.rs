@@ -8,8 +8,8 @@ use super::cases::{self, Case};
 use super::ours::{Ours, Report, Trained};
 use super::outcome::{Promise, Verdict};
 use super::peer::Peer;
-use super::show::thousands;
 use super::tables::{Prepared, Task};
+use crate::bench::thousands;
 use crate::{sh, workspace};
 
 /// How many times scikit-learn's CPU seconds must be Slipway's for the grid.

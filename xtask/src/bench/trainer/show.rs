@@ -1,6 +1,7 @@
 //! Results as text for a terminal and as Markdown for the documentation.
 
 use super::outcome::{Fit, Measured, Outcome, Promise, Results, Row, Verdict};
+use crate::bench::thousands;
 
 /// The lines of one table, for a terminal.
 pub fn text_table(title: &str, rows: &[Row]) -> String {
@@ -58,7 +59,7 @@ pub fn markdown(results: &Results, order: &[&str]) -> String {
     for name in order {
         let rows: Vec<&Row> = results.rows.iter().filter(|row| row.table == *name).collect();
         let Some(first) = rows.first() else { continue };
-        parts.push(format!("\n### {name}, {} rows to train on\n\n", thousands(first.train_rows)));
+        parts.push(format!("\n#### {name}, {} rows to train on\n\n", thousands(first.train_rows)));
         parts.push(TABLE_HEAD.to_owned());
         parts.extend(rows.iter().map(|row| match &row.result {
             Outcome::Unavailable(_) => format!("| {} | not available | | | | | | | |\n", row.estimator),
@@ -81,7 +82,7 @@ const TABLE_HEAD: &str = "\
 |---|---|--:|--:|--:|--:|--:|--:|---|
 ";
 const PROMISES_HEAD: &str = "
-### Beyond single fits
+#### Beyond single fits
 
 | what | measured | promised | |
 |---|---|---|---|
@@ -103,16 +104,6 @@ fn markdown_line(estimator: &str, measured: &Measured) -> String {
         promised(measured),
     )
 }
-
-/// Replaces what stands between the two marks. `None` where the marks are missing.
-pub fn between_marks(document: &str, text: &str) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", text.trim()))
-}
-
-const BEGIN: &str = "<!-- measured: written by `cargo xtask bench trainer --update-docs` -->";
-const END: &str = "<!-- end of what was measured -->";
 
 /// The metrics that are compared; of a side that stands alone, those that would be.
 fn metrics(measured: &Measured) -> Vec<&str> {
@@ -165,17 +156,6 @@ fn verdict_text(verdict: Option<Verdict>) -> &'static str {
     }
 }
 
-/// `16512` as `16,512`.
-pub fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let places = digits.chars().enumerate();
-    let parts = places.map(|(place, digit)| {
-        let comma = place > 0 && (digits.len() - place).is_multiple_of(3);
-        if comma { format!(",{digit}") } else { digit.to_string() }
-    });
-    parts.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,19 +197,5 @@ mod tests {
         let mut worse = measured();
         worse.ours.metrics.insert("accuracy".to_owned(), 0.5);
         assert_eq!(promised(&worse), "≥ 8: missed (metric)");
-    }
-
-    #[test]
-    fn only_what_is_between_the_marks_is_replaced() {
-        let document = format!("# Title\n{BEGIN}\nold\n{END}\nfoot\n");
-        let new = between_marks(&document, "new\n").unwrap();
-        assert_eq!(new, format!("# Title\n{BEGIN}\n\nnew\n\n{END}\nfoot\n"));
-        assert_eq!(between_marks(&new, "new").unwrap(), new, "writing it again changes nothing");
-        assert!(between_marks("no marks", "new").is_none());
-    }
-
-    #[test]
-    fn large_numbers_have_commas() {
-        assert_eq!(["999", "1,000", "16,512", "1,000,000"], [999, 1000, 16512, 1_000_000].map(thousands));
     }
 }
