@@ -140,9 +140,9 @@ fn find(model: &Model, name: &str, type_: FeatureType, expected: &str) -> Result
 
 /// Values at evenly spaced places of the sorted ones, equal ones once.
 fn quantiles(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut sorted: Vec<_> = values.collect();
+    let mut sorted: Vec<_> = values.filter(|value| !value.is_nan()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
-    let last = sorted.len() - 1;
+    let Some(last) = sorted.len().checked_sub(1) else { return sorted };
     let mut quantiles: Vec<_> = (0..QUANTILES).map(|place| sorted[last * place / (QUANTILES - 1)]).collect();
     quantiles.dedup();
     quantiles
@@ -157,7 +157,12 @@ fn groups<'a>(within: Option<&str>, evidence: Evidence<'a>) -> Result<Vec<Group<
     let categories = &evidence.model.fields()[place].categories;
     let mut members: Vec<Vec<&[f64]>> = vec![Vec::new(); categories.len()];
     for row in rows() {
-        members[row[place] as usize].push(row);
+        // A row without a known category is in no group.
+        if !row[place].is_nan()
+            && let Some(members) = members.get_mut(row[place] as usize)
+        {
+            members.push(row);
+        }
     }
     let groups = categories.iter().zip(members).filter(|(_, rows)| !rows.is_empty());
     Ok(groups

@@ -23,12 +23,12 @@ pub mod value;
 pub use artefact::{Artefact, ArtefactError};
 pub use digest::Digest;
 pub use distribution::Distribution;
-pub use encoder::{Encoder, FieldEncoding, Scale};
+pub use encoder::{Block, Encoder, Form, Scale, Source};
 pub use estimator::{
     Combine, Constant, Estimator, Linear, Link, NaiveBayes, NormalClass, TreeNode, Trees, TreesBuilder, TreesError,
 };
 pub use examine::{ExamineError, Examined, examine, report_of};
 pub use manifest::{Distributions, FileEntry, Golden, GoldenRow, Input, Lineage, Manifest};
 pub use predictor::{Learned, Model, ModelError, Prediction, most_probable};
-pub use schema::{Field, Output, Range};
+pub use schema::{Field, Output, Range, Unknown};
 pub use value::{FieldError, Value};

@@ -1,8 +1,10 @@
 //! A model ready to predict.
 
+use slipway_spec::FeatureType;
+
 use crate::encoder::Encoder;
 use crate::estimator::Estimator;
-use crate::schema::{Field, MAX_CATEGORIES, MAX_FIELDS, Output};
+use crate::schema::{Field, MAX_CATEGORIES, MAX_FIELDS, Output, Unknown};
 use crate::value::{FieldError, Value};
 
 /// A model: from the values of a row to a prediction. Whatever was checked on the way in holds: predicting never fails.
@@ -52,6 +54,9 @@ impl Model {
         check_fields(&fields).and_then(|()| check_output(&output)).map_err(ModelError)?;
         encoder.check(&fields).map_err(ModelError)?;
         estimator.check(encoder.width(), output.width()).map_err(ModelError)?;
+        if encoder.leaves_missing(&fields) && !estimator.takes_missing() {
+            return Err(ModelError("values may be missing, and the estimator needs every one".to_owned()));
+        }
         Ok(Model { fields, output, learned: Learned { encoder, estimator } })
     }
 
@@ -129,19 +134,17 @@ fn check_fields(fields: &[Field]) -> Result<(), String> {
     }
     for field in fields {
         let categories = &field.categories;
-        let is_category = field.type_ == slipway_spec::FeatureType::Category;
+        let is_category = field.type_ == FeatureType::Category;
         if is_category == categories.is_empty() || categories.len() > MAX_CATEGORIES {
             return Err(format!("{} has {} categories", field.name, categories.len()));
         }
         if !categories.is_sorted_by(|a, b| a < b) {
             return Err(format!("the categories of {} are not sorted", field.name));
         }
-        let fill_fits = field.fill.is_none_or(|fill| {
-            fill.is_finite()
-                && (!is_category || fill >= 0.0 && fill.fract() == 0.0 && (fill as usize) < categories.len())
-        });
-        if !fill_fits {
-            return Err(format!("the fill value of {} is no value of it", field.name));
+        let category_only = !is_category && field.unknown != Unknown::Reject;
+        let number_only = field.type_ != FeatureType::Number && field.minimum.is_some();
+        if category_only || number_only || field.minimum.is_some_and(|minimum| !minimum.is_finite()) {
+            return Err(format!("{} is a {:?} with words of another type", field.name, field.type_));
         }
     }
     Ok(())
@@ -166,7 +169,6 @@ fn check_output(output: &Output) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoder::FieldEncoding;
     use crate::estimator::{Linear, Link};
 
     fn model(threshold: Option<f64>) -> Model {
@@ -179,7 +181,7 @@ mod tests {
         };
         let estimator =
             Estimator::Linear(Linear { link: Link::Logistic, coefficients: vec![vec![1.0]], intercepts: vec![0.0] });
-        Model::new(fields, output, Encoder::new(vec![FieldEncoding::Identity]), estimator).unwrap()
+        Model::new(fields, output, Encoder::identity(1), estimator).unwrap()
     }
 
     fn class(model: &Model, x: f64) -> usize {
@@ -203,7 +205,7 @@ mod tests {
         let estimator =
             Estimator::Linear(Linear { link: Link::Identity, coefficients: vec![vec![1.0; 3]], intercepts: vec![0.0] });
         let output = Output::Regression { name: "y".to_owned(), range: None };
-        let model = Model::new(fields, output, Encoder::new(vec![FieldEncoding::Identity; 3]), estimator).unwrap();
+        let model = Model::new(fields, output, Encoder::identity(3), estimator).unwrap();
         let row = serde_json::json!({"a": "ten", "c": [1], "d": 4});
         let errors = model.decode_json(row.as_object().unwrap()).unwrap_err();
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
@@ -226,14 +228,10 @@ mod tests {
         assert!(build(vec![field("x")]).is_ok());
         assert!(build(vec![field("x"), field("x")]).is_err());
         assert!(build(vec![]).is_err());
-        assert!(build(vec![Field { fill: Some(f64::NAN), ..field("x") }]).is_err());
+        assert!(build(vec![Field { minimum: Some(f64::NAN), ..field("x") }]).is_err());
         assert!(
-            build(vec![Field {
-                categories: vec!["b".into(), "a".into()],
-                type_: slipway_spec::FeatureType::Category,
-                ..field("x")
-            }])
-            .is_err()
+            build(vec![Field { categories: vec!["b".into(), "a".into()], type_: FeatureType::Category, ..field("x") }])
+                .is_err()
         );
     }
 }

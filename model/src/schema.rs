@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use slipway_spec::{FeatureType, Task};
 
+pub use slipway_spec::Unknown;
+
 /// Most categories a field may have.
 pub const MAX_CATEGORIES: usize = 10_000;
 /// Most fields a row may have.
@@ -12,7 +14,7 @@ pub const MAX_FIELDS: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Field {
-    /// The column's name in the training data.
+    /// What callers name it.
     pub name: String,
     /// Its type.
     #[serde(rename = "type")]
@@ -23,9 +25,15 @@ pub struct Field {
     /// Smallest and largest number or time of the training rows; times are seconds since 1970-01-01 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<Range>,
-    /// What a missing value becomes, as [`Field::decode`] gives it. Absent: the field is required.
+    /// Whether a row in which it is missing is refused.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// What becomes of a category that is not in `categories`.
+    #[serde(default)]
+    pub unknown: Unknown,
+    /// Smallest number the field takes; below it a row is refused. Absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fill: Option<f64>,
+    pub minimum: Option<f64>,
     /// What the column means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -42,7 +50,9 @@ impl Default for Field {
             type_: FeatureType::Number,
             categories: Vec::new(),
             range: None,
-            fill: None,
+            required: true,
+            unknown: Unknown::Reject,
+            minimum: None,
             description: None,
             example: serde_json::Value::Null,
         }
@@ -52,8 +62,17 @@ impl Default for Field {
 impl Field {
     /// Whether a row without this field is refused.
     pub fn required(&self) -> bool {
-        self.fill.is_none()
+        self.required
     }
+
+    /// How many different categories [`Field::decode`] gives: one more than there are names where others are taken.
+    pub fn codes(&self) -> usize {
+        self.categories.len() + usize::from(self.unknown == Unknown::Other)
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Smallest and largest value seen.
@@ -165,6 +184,17 @@ fn field_changes(before: &Field, after: &Field) -> Vec<String> {
     if after.required() && !before.required() {
         changes.push(format!("{name} became required"));
     }
+    if let Some(minimum) = after.minimum
+        && before.minimum.is_none_or(|before| before < minimum)
+    {
+        changes.push(format!("{name} no longer takes numbers below {minimum}"));
+    }
+    if after.unknown != Unknown::Reject {
+        return changes;
+    }
+    if before.unknown != Unknown::Reject {
+        changes.push(format!("{name} no longer takes unknown categories"));
+    }
     let lost: Vec<_> =
         before.categories.iter().filter(|category| after.categories.binary_search(category).is_err()).collect();
     if let Some(first) = lost.first() {
@@ -194,7 +224,9 @@ mod tests {
 
     #[test]
     fn what_breaks_callers_is_found_and_what_does_not_is_let_through() {
-        let optional = |field: Field| Field { fill: Some(0.0), ..field };
+        let optional = |field: Field| Field { required: false, ..field };
+        let open = |field: Field| Field { unknown: Unknown::Other, ..field };
+        let from_zero = |field: Field| Field { minimum: Some(0.0), ..field };
         let text = |name: &str| Field { type_: FeatureType::Boolean, ..number(name) };
         for (old, new, expected) in [
             (vec![number("a")], vec![number("a")], vec![]),
@@ -210,6 +242,10 @@ mod tests {
                 vec![colours(&["red"])],
                 vec!["colour lost the category \"blue\" and 1 more"],
             ),
+            (vec![colours(&["blue", "red"])], vec![open(colours(&["red"]))], vec![]),
+            (vec![open(colours(&["red"]))], vec![colours(&["red"])], vec!["colour no longer takes unknown categories"]),
+            (vec![from_zero(number("a"))], vec![number("a")], vec![]),
+            (vec![number("a")], vec![from_zero(number("a"))], vec!["a no longer takes numbers below 0"]),
         ] {
             let output = classes(&["n", "y"]);
             assert_eq!(breaking_changes(&old, &output, &new, &output), expected);

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use slipway_spec::FeatureType;
 
-use crate::schema::Field;
+use crate::schema::{Field, Unknown};
 
 /// Longest piece of a caller's value that a message repeats, characters.
 const MAX_SHOWN: usize = 64;
@@ -77,13 +77,16 @@ impl std::error::Error for FieldError {}
 
 impl Field {
     /// Reads a value: a number as itself, a category as its place in [`Field::categories`], a boolean as 0 or 1, a timestamp
-    /// as seconds since 1970-01-01 UTC. A missing value becomes [`Field::fill`], or is refused where the field is required.
+    /// as seconds since 1970-01-01 UTC. A missing value is NaN, or refused where the field is required. An unknown category
+    /// is refused, or missing, or the place behind the last, as [`Field::unknown`] says.
     pub fn decode(&self, value: Value<'_>) -> Result<f64, FieldError> {
         if value == Value::Missing {
-            return self.fill.ok_or_else(|| self.mismatch(value));
+            return if self.required { Err(self.mismatch(value)) } else { Ok(f64::NAN) };
         }
         let decoded = match self.type_ {
-            FeatureType::Number => decode_number(value),
+            FeatureType::Number => {
+                decode_number(value).filter(|number| self.minimum.is_none_or(|minimum| *number >= minimum))
+            }
             FeatureType::Boolean => decode_boolean(value),
             FeatureType::Category => self.decode_category(value),
             FeatureType::Timestamp => match value {
@@ -95,14 +98,20 @@ impl Field {
     }
 
     fn decode_category(&self, value: Value<'_>) -> Option<f64> {
-        let place = |text: &str| self.categories.binary_search_by(|category| category.as_str().cmp(text)).ok();
+        let place = |text: &str| match self.categories.binary_search_by(|category| category.as_str().cmp(text)) {
+            Ok(place) => Some(place as f64),
+            Err(_) => match self.unknown {
+                Unknown::Reject => None,
+                Unknown::AsMissing => Some(f64::NAN),
+                Unknown::Other => Some(self.categories.len() as f64),
+            },
+        };
         match value {
             Value::Text(text) => place(text),
             Value::Number(number) => place(&number.to_string()),
             Value::Boolean(value) => place(if value { "true" } else { "false" }),
             Value::Missing | Value::Other(_) => None,
         }
-        .map(|place| place as f64)
     }
 
     fn mismatch(&self, value: Value<'_>) -> FieldError {
@@ -113,9 +122,13 @@ impl Field {
     fn expectation(&self) -> String {
         const MAX_LISTED: usize = 10;
         match self.type_ {
-            FeatureType::Number => "a number".to_owned(),
+            FeatureType::Number => match self.minimum {
+                None => "a number".to_owned(),
+                Some(minimum) => format!("a number from {minimum} on"),
+            },
             FeatureType::Boolean => "true or false".to_owned(),
             FeatureType::Timestamp => "a time such as 2024-05-01T06:30:00Z".to_owned(),
+            FeatureType::Category if self.unknown != Unknown::Reject => "a text".to_owned(),
             FeatureType::Category => {
                 let listed: Vec<_> =
                     self.categories.iter().take(MAX_LISTED).map(|category| format!("{category:?}")).collect();
@@ -249,11 +262,24 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_value_is_filled_or_refused() {
+    fn a_missing_value_is_marked_or_refused() {
         let required = field(FeatureType::Number);
         assert_eq!(required.decode(Value::Missing).unwrap_err().to_string(), "x: expected a number, got nothing");
-        let optional = Field { fill: Some(3.0), ..required };
-        assert_eq!(optional.decode(Value::Missing), Ok(3.0));
+        let optional = Field { required: false, ..required };
+        assert!(optional.decode(Value::Missing).unwrap().is_nan());
+    }
+
+    #[test]
+    fn unknown_categories_and_small_numbers_are_treated_as_the_field_says() {
+        let known = field(FeatureType::Category);
+        let with = |unknown| Field { unknown, ..known.clone() }.decode(Value::Text("green"));
+        assert!(with(Unknown::Reject).is_err());
+        assert!(with(Unknown::AsMissing).unwrap().is_nan());
+        assert_eq!(with(Unknown::Other), Ok(2.0));
+        let from_zero = Field { minimum: Some(0.0), ..field(FeatureType::Number) };
+        assert_eq!(from_zero.decode(Value::Number(0.0)), Ok(0.0));
+        let error = from_zero.decode(Value::Number(-1.0)).unwrap_err();
+        assert_eq!(error.to_string(), "x: expected a number from 0 on, got -1");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use slipway_model::{
-    Artefact, ArtefactError, Distributions, Encoder, Estimator, Field, FieldEncoding, Golden, GoldenRow, Input,
-    Lineage, Linear, Link, Manifest, Model, Output, artefact,
+    Artefact, ArtefactError, Distributions, Encoder, Estimator, Field, Golden, GoldenRow, Input, Lineage, Linear, Link,
+    Manifest, Model, Output, artefact,
 };
 use slipway_spec::contract::Exit;
 
@@ -15,8 +15,7 @@ fn write(dir: &Path) -> slipway_model::Digest {
     let output = Output::Regression { name: "y".to_owned(), range: None };
     let estimator =
         Estimator::Linear(Linear { link: Link::Identity, coefficients: vec![vec![2.0]], intercepts: vec![0.1] });
-    let model =
-        Model::new(fields.clone(), output.clone(), Encoder::new(vec![FieldEncoding::Identity]), estimator).unwrap();
+    let model = Model::new(fields.clone(), output.clone(), Encoder::identity(1), estimator).unwrap();
     let row = serde_json::json!({"x": 3}).as_object().unwrap().clone();
     let mut manifest = Manifest {
         format_version: 1,

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::json;
 use slipway_model::{
-    Artefact, Digest, Distributions, Encoder, Estimator, ExamineError, Examined, Field, FieldEncoding, Golden,
-    GoldenRow, Input, Lineage, Linear, Link, Manifest, Model, Output, artefact, examine,
+    Artefact, Digest, Distributions, Encoder, Estimator, ExamineError, Examined, Field, Golden, GoldenRow, Input,
+    Lineage, Linear, Link, Manifest, Model, Output, artefact, examine,
 };
 use slipway_spec::contract::Exit;
 use slipway_spec::{DataIdentity, FeatureType, Outcome, Run, Verdict};
@@ -47,7 +47,7 @@ fn write_classifier(dir: &Path) {
 }
 
 fn write_model(dir: &Path, fields: Vec<Field>, output: Output, estimator: Estimator, row: &serde_json::Value) {
-    let encoder = Encoder::new(vec![FieldEncoding::Identity; fields.len()]);
+    let encoder = Encoder::identity(fields.len());
     let model = Model::new(fields.clone(), output.clone(), encoder, estimator).unwrap();
     let row = row.as_object().unwrap().clone();
     let expected = model.predict_raw(&model.decode_json(&row).unwrap());

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::FeatureType;
+use crate::feature::FeatureType;
 
 /// Most columns a report describes; those of the table's beginning, the target always among them.
 pub const MAX_REPORTED_COLUMNS: usize = 500;

@@ -10,6 +10,7 @@ pub mod contract;
 pub mod data_report;
 pub mod estimator;
 pub mod evaluation;
+pub mod feature;
 pub mod gate;
 pub mod judge;
 pub mod metric;
@@ -28,6 +29,9 @@ pub use estimator::Estimator;
 pub use evaluation::{
     Confidence, Evaluation, GroupMetrics, GroupReport, GroupWord, Interval, Maximised, Threshold, ThresholdReport,
 };
+pub use feature::{
+    Bins, Derived, Difference, Encoding, Feature, FeatureType, Fill, MissingPolicy, Ratio, Scaling, TimePart, Unknown,
+};
 pub use gate::{BaselineGate, Gate, Of, RelativeGate, Requirement};
 pub use judge::{CheckResult, Comparison, GateResult, Judgement, Outcome, Verdict};
 pub use metric::{Metric, Metrics, Percent};
@@ -41,9 +45,6 @@ pub use report::{
     About, Baseline, DataFile, DataIdentity, Report, RowCounts, SearchPoint, SearchReport, SearchRound, Summary,
     TrainingNotes,
 };
-pub use run::{
-    ArtefactRef, Builtin, Container, Data, Encoding, EnvVar, Feature, FeatureType, MissingPolicy, Output, Run, Select,
-    Task, Train, TrainingSpec,
-};
+pub use run::{ArtefactRef, Builtin, Container, Data, EnvVar, Output, Run, Select, Task, Train, TrainingSpec};
 pub use search::{Factor, FoldKind, Folding, Halving, NumberRange, RandomSearch, Resource, Search, SearchError};
 pub use split::{GroupSplit, RandomSplit, Split, TimeSplit};

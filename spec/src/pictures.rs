@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::FeatureType;
+use crate::feature::FeatureType;
 
 /// What is known of a model's answers on its test rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

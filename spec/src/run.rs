@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::Check;
 use crate::estimator::Estimator;
 use crate::evaluation::{Evaluation, Threshold};
+use crate::feature::{Derived, Feature};
 use crate::gate::Gate;
 use crate::metric::Metric;
 use crate::parameters::Parameters;
@@ -216,6 +217,10 @@ pub struct Builtin {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schemars", schemars(length(max = 1024), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])))]
     pub features: Vec<Feature>,
+    /// Columns made of others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schemars", schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])))]
+    pub derive: Vec<Derived>,
     /// A column that says how much each row counts in training, a number from 0 on; it is no feature. Default: all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
@@ -230,69 +235,4 @@ pub struct Builtin {
     /// test rows included. Metrics, gates and the comparison with the champion are of the first, checks of the second.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refit_on_all_rows: bool,
-}
-
-/// What is known of a column.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Feature {
-    /// The column's name.
-    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]
-    pub name: String,
-    /// Its type; inferred when left out.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    pub type_: Option<FeatureType>,
-    /// Whether the model may use it. Default: true.
-    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
-    pub use_: Option<bool>,
-    /// What a missing value becomes. Default: Median for numbers and times, MostFrequent otherwise, where the training
-    /// data has missing values, and Reject where it has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub missing: Option<MissingPolicy>,
-    /// How a category becomes a number. Default: Ordinal for trees, OneHot otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encoding: Option<Encoding>,
-    /// What the column means, for the API's documentation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemars", schemars(length(max = 1024)))]
-    pub description: Option<String>,
-}
-
-/// Type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
-pub enum FeatureType {
-    /// A number.
-    Number,
-    /// One of a fixed set of texts.
-    Category,
-    /// True or false.
-    Boolean,
-    /// A date, or a date with a time, as RFC 3339 writes it.
-    Timestamp,
-}
-
-/// What becomes of a missing value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
-pub enum MissingPolicy {
-    /// A row without it is refused.
-    Reject,
-    /// The mean of the training rows.
-    Mean,
-    /// The median of the training rows.
-    Median,
-    /// The most frequent value of the training rows.
-    MostFrequent,
-}
-
-/// How a category becomes a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(inline))]
-pub enum Encoding {
-    /// Its place in the sorted list of categories.
-    Ordinal,
-    /// One column of zeros and ones for each category.
-    OneHot,
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::check::{Check, InvariantCheck, MonotonicCheck, RangeCheck, UnseenGroupsCheck};
 use crate::estimator::Estimator;
 use crate::evaluation::{Maximised, Threshold};
+use crate::feature::{self, Bins, Fill};
 use crate::metric::{Metric, PARAMETRIC};
 use crate::parameters::{
     self, ClassWeight, EarlyStopping, Fraction, IntOrNone, MaxFeatures, NonNegativeNumber, PositiveInteger,
@@ -198,6 +199,37 @@ pub(crate) fn builtin_rules() -> Value {
     [once, drawn_once].into_iter().chain(owned).collect()
 }
 
+/// Rules of one feature; there may be many, so they are cheap.
+pub(crate) fn feature_rules() -> Value {
+    let only = |type_: &str, absent: &str| format!("!has(self.type) || self.type == '{type_}' || ({absent})");
+    Value::from(vec![
+        rule(
+            "has(self.fill) == (has(self.missing) && self.missing == 'Constant')",
+            "fill and missing: Constant belong together; write both, or neither",
+        ),
+        rule(
+            only(
+                "Category",
+                "!has(self.unknown) && !has(self.minFrequency) && (!has(self.encoding) || has(self.bins))",
+            ),
+            "encoding, unknown and minFrequency are for categories; say type: Category, or leave them out",
+        ),
+        rule(only("Timestamp", "!has(self.parts)"), "parts are of times; say type: Timestamp, or leave parts out"),
+        rule(
+            only("Number", "!has(self.log) && !has(self.bins)"),
+            "log and bins are for numbers; say type: Number, or leave them out",
+        ),
+        rule(
+            "!has(self.missing) || self.missing != 'Reject' || (!has(self.indicator) && (!has(self.unknown) || self.unknown != 'AsMissing'))",
+            "under missing: Reject nothing is missing; leave indicator and unknown: AsMissing out, or write missing: MostFrequent",
+        ),
+    ])
+}
+
+pub(crate) fn derived_rules() -> Value {
+    Value::from(vec![rule("has(self.ratio) != has(self.difference)", "write exactly one of ratio and difference")])
+}
+
 pub(crate) fn gate_rules() -> Value {
     let lower = cel_list(Metric::ALL.iter().filter(|m| !m.higher_is_better()).map(|m| m.name()));
     let higher = cel_list(Metric::ALL.iter().filter(|m| m.higher_is_better()).map(|m| m.name()));
@@ -362,6 +394,19 @@ schema!(Split, "Split", generator => {
     schema.insert("description".to_owned(), "How test rows are set aside.".into());
     schema
 });
+
+schema!(Bins, "Bins", _generator => {
+    let quantiles = json_schema!({"type": "integer", "minimum": 2, "maximum": feature::MAX_BINS});
+    let edges = json_schema!({
+        "type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": feature::MAX_BINS - 1,
+    });
+    union(&[
+        ("quantiles", "So many bins, each with about as many training rows.", quantiles),
+        ("edges", "Bins between these numbers, ascending: below the first, from each up to the next, from the last on.", edges),
+    ])
+});
+
+schema!(Fill, "Fill", _generator => json_schema!({"x-kubernetes-int-or-string": true, "maxLength": 256}));
 
 schema!(Check, "Check", generator => union(&[
     ("monotonic", "Predictions move one way with a feature.", MonotonicCheck::json_schema(generator)),

@@ -25,7 +25,7 @@ use linfa::dataset::{AsSingleTargets, DatasetBase};
 use linfa::traits::{Fit, PredictInplace};
 use linfa::{ParamGuard, error};
 use ndarray::{Array1, Array2, ArrayBase, Data, Ix2};
-use slipway_spec::{Estimator as Algorithm, Parameters, Task};
+use slipway_spec::{Estimator as Algorithm, Parameters, Scaling, Task};
 
 use crate::learner::{self, Fitted, Samples, Target};
 
@@ -195,7 +195,7 @@ where
             return Err(EstimatorError::Rows(format!("{rows} rows of {columns} columns, {} targets", answers.len())));
         }
         let fields = rows.columns().into_iter().map(|column| column.to_vec()).collect();
-        let mut samples = Samples::of_numbers(fields, target);
+        let mut samples = Samples::of_numbers(fields, target, Scaling::None);
         samples.classes = classes.iter().map(ToString::to_string).collect();
         samples.weights = dataset.weights().map(|weights| weights.iter().copied().map(f64::from).collect());
         let all: Vec<u32> = (0..samples.rows() as u32).collect();

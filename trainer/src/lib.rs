@@ -1,7 +1,8 @@
 //! Rows to a model: reads CSV, finds out what its columns are, splits, searches, fits, and writes an artefact.
 //!
 //! ```text
-//! reader (file → text by column) → data (types, target, split, missing values) → learner, search → train → output
+//! reader (file → text by column) → data (types, target, split, missing values)
+//!        → features (columns of numbers) → learner, search → train → output
 //! ```
 //!
 //! Files in, files out: nothing here knows of a network or of Kubernetes. Equal input gives an equal model, whatever the
@@ -14,6 +15,7 @@ mod error;
 #[cfg(feature = "linfa")]
 pub mod estimators;
 mod evidence;
+mod features;
 mod folds;
 mod learner;
 mod output;

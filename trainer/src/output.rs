@@ -99,25 +99,32 @@ impl Learnt<'_> {
     fn render_test_rows(&self, with_inputs: bool, limit: usize) -> (Vec<u8>, bool) {
         let table = &self.dataset.table;
         let target = self.model.output().name();
+        let features = &self.dataset.features;
         let inputs = table.columns.iter().enumerate().filter(|(_, column)| with_inputs && column.name != target);
-        let inputs: Vec<_> = inputs
-            .map(|(place, column)| (column, self.dataset.features.iter().find(|feature| feature.place == place)))
-            .collect();
+        let inputs = inputs.filter_map(|(place, column)| {
+            let feature = features.iter().find(|feature| feature.place == place);
+            let name = feature.map_or(&column.name, |feature| &feature.field.name);
+            // A feature may have taken the name of a column that is none.
+            let taken = feature.is_none() && features.iter().any(|feature| feature.field.name == *name);
+            (!taken).then_some((name, column, feature))
+        });
+        let inputs: Vec<_> = inputs.collect();
         // Where the inputs do not name the group of a row.
-        let group = self.run.spec.evaluation.group_by.as_deref().filter(|&name| !with_inputs || name == target);
+        let named = |group: &str| inputs.iter().any(|(name, column, _)| *name == group && column.name == group);
+        let group = self.run.spec.evaluation.group_by.as_deref().filter(|&group| !named(group));
         let group = group.and_then(|name| table.column(name)).map(|(_, column)| column);
         let classes = self.model.output().classes();
         let mut rows = Rows { text: Vec::new(), limit };
         let header = ["truth".to_owned(), "prediction".to_owned()].into_iter();
         let header = header.chain(classes.iter().map(|class| format!("probability:{class}")));
         let header = header.chain(group.map(|column| format!("group:{}", column.name)));
-        rows.push(header.chain(inputs.iter().map(|(column, _)| format!("input:{}", column.name))));
+        rows.push(header.chain(inputs.iter().map(|(name, ..)| format!("input:{name}"))));
         for (place, &row) in self.dataset.rows.test.iter().enumerate() {
             let (prediction, probabilities) = self.answer(place);
             let answer = [self.dataset.target.text(row), prediction].into_iter();
             let answer = answer.chain(probabilities.iter().map(ToString::to_string));
             let answer = answer.chain(group.map(|column| column.cell(row as usize).into_owned()));
-            let inputs = inputs.iter().map(|(column, feature)| {
+            let inputs = inputs.iter().map(|(_, column, feature)| {
                 let cell = column.cell(row as usize);
                 match feature {
                     None => cell.into_owned(),

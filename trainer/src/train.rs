@@ -6,8 +6,9 @@ use std::path::Path;
 use slipway_model::{Model, Output, metrics};
 use slipway_spec::contract::file;
 use slipway_spec::{
-    Builtin, DataIdentity, DataReport, Estimator, FeatureType, FindingKind, FoldKind, Folding, Importances, Metric, Of,
-    Parameters, RowCounts, Run, SearchReport, Split, Threshold, ThresholdReport, Train, TrainingNotes,
+    Builtin, DataIdentity, DataReport, Derived, Estimator, Feature, FeatureType, FindingKind, FoldKind, Folding,
+    Importances, Metric, Of, Parameters, RowCounts, Run, SearchReport, Split, Threshold, ThresholdReport, Train,
+    TrainingNotes,
 };
 
 use crate::clock::Clock;
@@ -50,6 +51,7 @@ pub fn train(run: &Run, data: impl Into<DataSource>, output: &Path, progress: Pr
             "spec.train names an image of its own; run that image instead of this trainer".to_owned(),
         ));
     };
+    check_features(builtin).map_err(Error::Spec)?;
     let mut clock = Clock::default();
     let request = Request { texts: texts(builtin), max_unpacked_bytes: data.max_unpacked_bytes };
     let table = reader::read(&data.path, &request)?;
@@ -162,7 +164,7 @@ fn texts(builtin: &Builtin) -> BTreeSet<&str> {
         Split::Group(group) => Some(group.column.as_str()),
         Split::Time(_) => None,
     };
-    declared.map(|feature| feature.name.as_str()).chain(split).collect()
+    declared.map(Feature::column).chain(split).collect()
 }
 
 /// Fits in the same way on all rows that have a target, with the threshold of `judged`. What the columns are is found out
@@ -182,7 +184,7 @@ fn refit(
         *threshold = *chosen;
     }
     let model = {
-        let samples = Samples::new(&dataset, builtin.estimator);
+        let samples = Samples::new(&dataset, builtin.estimator)?;
         let learner = learner::learner(builtin.estimator, &samples);
         fit_all(&*learner, &dataset, &trained.parameters, output, &mut trained.notes.warnings)?.0
     };
@@ -234,7 +236,7 @@ fn fit(
     clock: &mut Clock,
     progress: Progress<'_>,
 ) -> Result<Fit, Error> {
-    let samples = Samples::new(dataset, builtin.estimator);
+    let samples = Samples::new(dataset, builtin.estimator)?;
     clock.lap("encode");
     let fit_error = |error: learner::FitError| Error::Data(dataset.table.error(error.0));
     let learner = learner::learner(builtin.estimator, &samples);
@@ -284,6 +286,12 @@ fn keys(dataset: &Dataset, by: &Folding) -> Result<Keys, Error> {
         _ => Ok(Keys::None),
     };
     Ok(keys?)
+}
+
+/// What can be said of the features before there are data.
+fn check_features(builtin: &Builtin) -> Result<(), String> {
+    builtin.features.iter().try_for_each(Feature::check)?;
+    builtin.derive.iter().try_for_each(Derived::check)
 }
 
 /// What can be said of the spec once the task is known.

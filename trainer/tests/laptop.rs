@@ -355,7 +355,7 @@ fn a_messy_file_trains_and_its_test_rows_are_read_back_by_the_model() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|field| (field["name"].as_str().unwrap(), field["type"].as_str().unwrap(), field["fill"].is_null()))
+            .map(|field| (field["name"].as_str().unwrap(), field["type"].as_str().unwrap(), field["required"] == true))
             .collect();
         let expected = [
             ("Größe", "Number", false),

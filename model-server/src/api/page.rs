@@ -7,10 +7,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use slipway_model::{Artefact, Field};
+use slipway_model::{Artefact, Field, Unknown};
 use slipway_spec::FeatureType;
 
-use super::openapi::example;
+use super::openapi::{example, others};
 use crate::state::App;
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -76,11 +76,15 @@ fn control(place: usize, field: &Field) -> String {
         other => escape(&other.to_string()),
     };
     let control = match field.type_ {
+        FeatureType::Category if field.unknown != Unknown::Reject => suggestions(place, &attributes, field, &value),
         FeatureType::Category => {
             select(&attributes, field.categories.iter().map(String::as_str), &value, field.required())
         }
         FeatureType::Boolean => select(&attributes, ["false", "true"].into_iter(), &value, field.required()),
-        FeatureType::Number => format!("<input {attributes} type=\"number\" step=\"any\" value=\"{value}\">"),
+        FeatureType::Number => {
+            let minimum = field.minimum.map_or_else(String::new, |minimum| format!(" min=\"{minimum}\""));
+            format!("<input {attributes} type=\"number\" step=\"any\"{minimum} value=\"{value}\">")
+        }
         FeatureType::Timestamp => format!("<input {attributes} value=\"{value}\">"),
     };
     format!(
@@ -102,6 +106,16 @@ fn select<'a>(attributes: &str, options: impl Iterator<Item = &'a str>, chosen: 
     html + "</select>"
 }
 
+/// A text for which the known categories are suggested.
+fn suggestions(place: usize, attributes: &str, field: &Field, value: &str) -> String {
+    let mut html = format!("<input {attributes} list=\"l{place}\" value=\"{value}\"><datalist id=\"l{place}\">");
+    for category in &field.categories {
+        // Writing to a string cannot fail.
+        let _ = write!(html, "<option value=\"{}\"></option>", escape(category));
+    }
+    html + "</datalist>"
+}
+
 /// What helps to fill in a field.
 fn hint(field: &Field) -> String {
     let mut parts: Vec<String> = field.description.iter().cloned().collect();
@@ -110,6 +124,9 @@ fn hint(field: &Field) -> String {
     }
     if field.type_ == FeatureType::Timestamp {
         parts.push("A time such as 2024-05-01T06:30:00Z.".to_owned());
+    }
+    if field.type_ == FeatureType::Category && field.unknown != Unknown::Reject {
+        parts.push(others(field.unknown).to_owned());
     }
     if !field.required() {
         parts.push("May be left empty.".to_owned());

@@ -10,14 +10,14 @@ use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use slipway_model::{
-    Artefact, Digest, Distributions, Encoder, Estimator, Field, FieldEncoding, Golden, GoldenRow, Input, Lineage,
-    Linear, Link, Manifest, Model, Output, Range, artefact,
+    Artefact, Block, Digest, Distributions, Encoder, Estimator, Field, Form, Golden, GoldenRow, Input, Lineage, Linear,
+    Link, Manifest, Model, Output, Range, artefact,
 };
 use slipway_model_server::api;
 use slipway_model_server::config::Limits;
 use slipway_model_server::metrics::Metrics;
 use slipway_model_server::state::{App, Lifecycle, Phase};
-use slipway_spec::{Encoding, FeatureType};
+use slipway_spec::FeatureType;
 use tower::ServiceExt;
 
 pub const VERSION: &str = "0b2c8c8e-1f44-4d0c-9a55-000000000001";
@@ -110,10 +110,10 @@ pub fn orders() -> Kit {
     Kit {
         name: "orders",
         fields: vec![
-            Field { fill: Some(5.0), ..number("amount", 0.0, 10.0) },
+            Field { required: false, ..number("amount", 0.0, 10.0) },
             field("<weekend> & \"more\"", FeatureType::Boolean),
             Field { example: json!("2024-05-01"), ..field("sold_at", FeatureType::Timestamp) },
-            Field { fill: Some(0.0), ..category("colour", &["blue", "red"]) },
+            Field { required: false, ..category("colour", &["blue", "red"]) },
         ],
         output: Output::Regression { name: "value".to_owned(), range: None },
         estimator: linear(Link::Identity, &[&[1.0, 100.0, 1.0 / 86_400.0, 0.0, 1000.0]], &[0.0]),
@@ -136,8 +136,14 @@ impl Kit {
     /// Writes the artefact into `dir`.
     pub fn write(self, dir: &Path) -> Digest {
         let Kit { name, fields, output, estimator, golden } = self;
-        let encoding = |field| FieldEncoding::new(field, Encoding::OneHot);
-        let encoder = Encoder::new(fields.iter().map(encoding).collect());
+        let block = |(place, field): (usize, &Field)| match field.type_ {
+            FeatureType::Category => {
+                let form = Form::OneHot { columns: field.categories.len(), places: Vec::new() };
+                Block { fill: Some(0.0), form, ..Block::field(place) }
+            }
+            _ => Block { fill: Some(5.0), ..Block::field(place) },
+        };
+        let encoder = Encoder::new(fields.iter().enumerate().map(block).collect());
         let model = Model::new(fields.clone(), output.clone(), encoder, estimator).unwrap();
         let row = golden.as_object().unwrap().clone();
         let expected = model.predict_raw(&model.decode_json(&row).unwrap());

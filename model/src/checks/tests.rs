@@ -1,6 +1,6 @@
 use super::*;
 use crate::distribution::Distribution;
-use crate::encoder::{Encoder, FieldEncoding};
+use crate::encoder::Encoder;
 use crate::estimator::{Combine, Estimator, Linear, Link, TreeNode, TreesBuilder};
 use crate::schema::Range;
 
@@ -25,8 +25,7 @@ fn stepped() -> Model {
     let trees = trees.finish(Combine::Mean);
     let range = Some(Range { min: 0.5, max: 2.0 });
     let output = Output::Regression { name: "hours".to_owned(), range };
-    let encoder = Encoder::new(vec![FieldEncoding::Identity; 2]);
-    Model::new(fields(), output, encoder, Estimator::Trees(trees)).unwrap()
+    Model::new(fields(), output, Encoder::identity(2), Estimator::Trees(trees)).unwrap()
 }
 
 fn classifier(classes: usize) -> Model {
@@ -40,7 +39,7 @@ fn classifier(classes: usize) -> Model {
         positive_class: (classes == 2).then_some(0),
         threshold: None,
     };
-    Model::new(fields(), output, Encoder::new(vec![FieldEncoding::Identity; 2]), estimator).unwrap()
+    Model::new(fields(), output, Encoder::identity(2), estimator).unwrap()
 }
 
 fn rows() -> Vec<Vec<f64>> {

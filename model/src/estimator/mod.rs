@@ -39,6 +39,11 @@ impl Estimator {
         }
     }
 
+    /// Whether a column may be NaN, which stands for a missing value.
+    pub(crate) fn takes_missing(&self) -> bool {
+        matches!(self, Estimator::Trees(_) | Estimator::Constant(_))
+    }
+
     /// Whether the estimator can predict `output` numbers from any `columns` columns; otherwise why not.
     pub(crate) fn check(&self, columns: usize, output: usize) -> Result<(), String> {
         match self {

@@ -2,7 +2,7 @@ use slipway_spec::FeatureType;
 use slipway_spec::pictures::{AnswerPictures, ClassificationPictures, RegressionPictures};
 
 use super::*;
-use crate::encoder::{Encoder, FieldEncoding};
+use crate::encoder::{Block, Encoder, Form};
 use crate::estimator::{Estimator, Linear, Link};
 use crate::schema::Field;
 
@@ -18,8 +18,8 @@ fn fields() -> Vec<Field> {
 }
 
 fn model(output: Output, link: Link) -> Model {
-    let encoder =
-        Encoder::new(vec![FieldEncoding::Identity, FieldEncoding::Identity, FieldEncoding::OneHot { categories: 3 }]);
+    let one_hot = Block { form: Form::OneHot { columns: 3, places: Vec::new() }, ..Block::field(2) };
+    let encoder = Encoder::new(vec![Block::field(0), Block::field(1), one_hot]);
     let linear = Linear { link, coefficients: vec![vec![0.0, 2.0, -0.5, 0.0, 0.5]], intercepts: vec![0.0] };
     Model::new(fields(), output, encoder, Estimator::Linear(linear)).unwrap()
 }

@@ -3,7 +3,7 @@
 use slipway_spec::{FeatureType, MissingPolicy};
 
 /// The policy of a column where the spec names none.
-pub(super) fn default_policy(type_: FeatureType, has_missing: bool) -> MissingPolicy {
+pub(crate) fn default_policy(type_: FeatureType, has_missing: bool) -> MissingPolicy {
     match type_ {
         _ if !has_missing => MissingPolicy::Reject,
         FeatureType::Number | FeatureType::Timestamp => MissingPolicy::Median,
@@ -12,15 +12,23 @@ pub(super) fn default_policy(type_: FeatureType, has_missing: bool) -> MissingPo
 }
 
 /// The value that `policy` puts in place of a missing one, from the training rows' `values`, where NaN is missing. `None`
-/// under [`MissingPolicy::Reject`] or where every value is missing.
-pub(super) fn fill(policy: MissingPolicy, values: impl Iterator<Item = f64>) -> Option<f64> {
+/// where it puts none there, or where every value is missing.
+pub(crate) fn fill(policy: MissingPolicy, values: impl Iterator<Item = f64>) -> Option<f64> {
+    if matches!(policy, MissingPolicy::Reject | MissingPolicy::Constant | MissingPolicy::Native) {
+        return None;
+    }
     let mut present: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
     if present.is_empty() {
         return None;
     }
     match policy {
-        MissingPolicy::Reject => None,
-        MissingPolicy::Mean => Some(present.iter().sum::<f64>() / present.len() as f64),
+        MissingPolicy::Reject | MissingPolicy::Constant | MissingPolicy::Native => None,
+        MissingPolicy::Mean => {
+            let count = present.len() as f64;
+            let mean = present.iter().sum::<f64>() / count;
+            // The sum of enormous numbers may not be finite where their mean is.
+            Some(if mean.is_finite() { mean } else { present.iter().map(|value| value / count).sum() })
+        }
         MissingPolicy::Median => {
             present.sort_unstable_by(f64::total_cmp);
             let middle = present.len() / 2;

@@ -19,6 +19,10 @@ const MEANT: f64 = 0.9;
 const ALWAYS_CATEGORIES: usize = 20;
 /// Beyond this share of different texts a column is an identifier or free text.
 const DISTINCT: f64 = 0.5;
+/// Texts of this mean length, characters, are sentences rather than names.
+const SENTENCE: f64 = 50.0;
+/// Beyond this share of different texts sentences are free text.
+const DISTINCT_SENTENCES: f64 = 0.1;
 
 /// A column read as its type.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +89,21 @@ impl Typed {
             FeatureType::Category => self.labelling.label(cell).into(),
             _ => cell.into(),
         }
+    }
+
+    /// The place of a category, which is added where it is new.
+    pub(crate) fn place_of(&mut self, label: &str) -> f64 {
+        let place = match self.labels.binary_search_by(|known| known.as_str().cmp(label)) {
+            Ok(place) => place,
+            Err(place) => {
+                self.labels.insert(place, label.to_owned());
+                for value in Arc::make_mut(&mut self.values).iter_mut().filter(|value| **value >= place as f64) {
+                    *value += 1.0;
+                }
+                place
+            }
+        };
+        place as f64
     }
 
     /// A row's value as a caller sends it; `cell` is its text.
@@ -154,7 +173,11 @@ fn infer_texts(table: &Table, column: &Column, texts: &Texts) -> Result<Inferred
         };
     }
     let distinct = counts.len();
-    let too_many = distinct > ALWAYS_CATEGORIES && distinct as f64 > DISTINCT * present as f64;
+    let lengths = texts.dictionary.iter().map(|text| text.chars().count());
+    let characters: usize = lengths.zip(&counts).map(|(length, count)| length * count).sum();
+    let sentences = characters as f64 >= SENTENCE * present as f64;
+    let most = if sentences { DISTINCT_SENTENCES } else { DISTINCT } * present as f64;
+    let too_many = distinct > ALWAYS_CATEGORIES && distinct as f64 > most;
     if too_many || distinct > MAX_CATEGORIES {
         return Ok(Inferred::Distinct(distinct));
     }

@@ -1,7 +1,9 @@
 //! From a table of text to typed columns, a target, and a split.
 
 pub(crate) mod dataset;
-mod fill;
+mod derive;
+mod feature;
+pub(crate) mod fill;
 pub(crate) mod infer;
 pub(crate) mod keys;
 pub(crate) mod report;

@@ -72,7 +72,7 @@ pub(crate) fn read(table: &Table, spec: &TrainingSpec) -> Result<TargetColumn, D
     if typed.values.iter().all(|value| value.is_nan()) {
         return Err(at_column("the target has no value in any row".to_owned()));
     }
-    super::dataset::refuse_enormous(table, &column.name, &typed)?;
+    super::feature::refuse_enormous(table, &column.name, &typed)?;
     match spec.task.unwrap_or_else(|| task_of(&typed)) {
         Task::Regression if typed.type_ == FeatureType::Number => {
             Ok(TargetColumn { values: own(typed.values), task: Task::Regression, classes: Vec::new(), positive: None })

@@ -7,9 +7,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use slipway_model::{Encoder, Scale};
+use slipway_spec::Scaling;
 
 use super::linalg::{Symmetric, add_scaled, dot};
 use super::{FitError, Samples};
+use crate::features::scale;
 
 /// Most columns of a linear model.
 const MAX_COLUMNS: usize = 4_000;
@@ -84,8 +86,9 @@ impl Row<'_> {
 }
 
 impl Design {
-    /// Encodes `rows` and standardises them by their weighted mean and population standard deviation, as scikit-learn's
-    /// `StandardScaler`: numbers and times, but not columns of zeros and ones.
+    /// Encodes `rows` and scales each column by its values there as its [`crate::features::Column`] says; by default numbers and
+    /// times by weighted mean and population standard deviation, as scikit-learn's `StandardScaler`, but not columns of zeros
+    /// and ones.
     pub(super) fn new(samples: &Samples, rows: &[u32], intercept: bool) -> Result<Design, FitError> {
         let width = samples.encoder.width();
         check_width(samples, rows.len())?;
@@ -98,7 +101,7 @@ impl Design {
         let (mut full, mut sparse) = (Vec::new(), Vec::new());
         for (column, share) in shares(samples, rows).into_iter().enumerate() {
             // Standardising takes the mean from a column, which an intercept makes up for.
-            let may_be_sparse = intercept || !samples.scaled[column];
+            let may_be_sparse = intercept || !samples.scaled(column);
             if may_be_sparse && share <= SPARSE { &mut sparse } else { &mut full }.push(column);
         }
         let mut design = Design {
@@ -304,9 +307,11 @@ impl Design {
                 let name = samples.column_name(column);
                 return Err(FitError(format!("the numbers of {name} are too large to be squared; scale them down")));
             }
-            if samples.scaled[column] {
-                scales[column] = scale(mean, variance, self.len());
-            }
+            scales[column] = match samples.columns[column].scaling {
+                Scaling::None => scales[column],
+                Scaling::Standard => standard(mean, variance, self.len()),
+                other => scale::of_values(other, &mut self.values_at(place)),
+            };
             // Without an intercept the stored value is the encoder's.
             centres[place] = match (self.intercept, stored_in_full) {
                 (true, true) => mean,
@@ -315,7 +320,7 @@ impl Design {
             };
             let constant = variance <= rounding(mean, variance, self.len());
             factors[place] =
-                if constant && (self.intercept || samples.scaled[column]) { 0.0 } else { 1.0 / scales[column].scale };
+                if constant && (self.intercept || samples.scaled(column)) { 0.0 } else { 1.0 / scales[column].scale };
             self.deviations[column] = variance.max(0.0).sqrt() * factors[place].abs();
             // The encoder's value is (x - its mean) / its scale, the stored one (x - centre) / the same scale.
             self.shifts[column] = (centres[place] - scales[column].mean) / scales[column].scale;
@@ -335,6 +340,16 @@ impl Design {
         }
         self.encoder = samples.encoder.clone().with_scales(scales);
         Ok(())
+    }
+
+    /// What is stored at a place, row by row.
+    fn values_at(&self, place: usize) -> Vec<f64> {
+        let of_row = |row: usize| {
+            let Row { full, entries } = self.row(row);
+            let entry = || entries.iter().find(|entry| entry.place as usize == place).map_or(0.0, |entry| entry.value);
+            full.get(place).copied().unwrap_or_else(entry)
+        };
+        (0..self.len()).map(of_row).collect()
     }
 
     /// Adds the weighted squares of `rows`: about the mean for columns stored in full, about 0 for others.
@@ -392,7 +407,7 @@ fn shares(samples: &Samples, rows: &[u32]) -> Vec<f64> {
     counts.into_iter().map(|count| count as f64 / f64::from(probed.max(1))).collect()
 }
 
-fn scale(mean: f64, variance: f64, rows: usize) -> Scale {
+fn standard(mean: f64, variance: f64, rows: usize) -> Scale {
     Scale { mean, scale: if variance > rounding(mean, variance, rows) { variance.sqrt() } else { 1.0 } }
 }
 

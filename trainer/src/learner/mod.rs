@@ -2,6 +2,7 @@
 
 mod boosting;
 mod coordinate_descent;
+mod cross_fit;
 mod design;
 pub(crate) mod dummy;
 mod linalg;
@@ -11,30 +12,31 @@ mod naive_bayes;
 mod tree;
 mod weighing;
 
-use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use slipway_model::metrics::{self, Scored};
-use slipway_model::{Encoder, Estimator, FieldEncoding, Output};
+use slipway_model::{Block, Encoder, Estimator, Output};
 use slipway_spec::pictures::FeatureImportance;
-use slipway_spec::{Encoding, Estimator as Algorithm, FeatureType, ImportanceKind, Importances, Metric, Parameters};
+use slipway_spec::{Estimator as Algorithm, ImportanceKind, Importances, Metric, Parameters, Scaling};
 
 use crate::data::dataset::Dataset;
+use crate::error::DataError;
+use crate::features::target::Targeted;
+use crate::features::{self, Column, Kind, Prepared};
 
 /// The training rows: decoded features, column by column, and the target. Row numbers of learners are places in here.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples {
-    /// One list a field, one value a row, as [`slipway_model::Field::decode`] gives it.
-    pub(crate) fields: Vec<Vec<f64>>,
+    /// One list a field, one value a row, as [`slipway_model::Field::decode`] gives it; NaN where it is missing.
+    pub(crate) fields: Vec<Arc<[f64]>>,
     /// Turns a row into columns, not scaled.
     pub(crate) encoder: Encoder,
-    /// Of each column, whether a linear model standardises it: all but zeros and ones.
-    pub(crate) scaled: Vec<bool>,
+    /// What each column is.
+    pub(crate) columns: Vec<Column>,
+    /// The blocks of the encoder that are learnt from the target, from all rows as they stand here.
+    targeted: Vec<Targeted>,
     pub(crate) target: Target,
-    /// The fields' names.
-    pub(crate) field_names: Vec<String>,
-    /// Of each field, how many categories it has; 0 where it is no category.
-    pub(crate) categories: Vec<usize>,
     /// The classes' names; empty for a regression.
     pub(crate) classes: Vec<String>,
     /// How much each row counts: finite, from 0 on, not all 0. `None` where all count alike.
@@ -135,6 +137,9 @@ fn validate_each(
 
 /// The learner of an algorithm.
 pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Box<dyn Learner + '_> {
+    if samples.depend_on_target() {
+        return Box::new(cross_fit::CrossFitted { samples, algorithm });
+    }
     match algorithm {
         Algorithm::DecisionTree => Box::new(tree::DecisionTree::new(samples)),
         Algorithm::RandomForest => Box::new(tree::Forest::new(samples, tree::Kind::RandomForest)),
@@ -151,8 +156,8 @@ pub(crate) fn learner(algorithm: Algorithm, samples: &Samples) -> Box<dyn Learne
 }
 
 impl Samples {
-    /// The training rows of `dataset`, encoded as `algorithm` wants categories where the spec does not say.
-    pub(crate) fn new(dataset: &Dataset, algorithm: Algorithm) -> Samples {
+    /// The training rows of `dataset`, its features fitted on them as the spec says, and as `algorithm` wants where it does not.
+    pub(crate) fn new(dataset: &Dataset, algorithm: Algorithm) -> Result<Samples, DataError> {
         let rows = &dataset.rows.train;
         let target = &dataset.target;
         let values = rows.iter().map(|&row| target.values[row as usize]);
@@ -161,69 +166,38 @@ impl Samples {
         } else {
             Target::Classes { codes: values.map(|class| class as u32).collect(), count: target.classes.len() }
         };
-        let default = match algorithm {
-            Algorithm::DecisionTree
-            | Algorithm::RandomForest
-            | Algorithm::ExtraTrees
-            | Algorithm::GradientBoosting
-            | Algorithm::HistGradientBoosting
-            | Algorithm::Dummy => Encoding::Ordinal,
-            Algorithm::LinearRegression
-            | Algorithm::Ridge
-            | Algorithm::Lasso
-            | Algorithm::ElasticNet
-            | Algorithm::LogisticRegression
-            | Algorithm::GaussianNB => Encoding::OneHot,
-        };
-        let encodings = dataset
-            .features
-            .iter()
-            .map(|feature| FieldEncoding::new(&feature.field, feature.encoding.unwrap_or(default)));
-        let encodings: Vec<FieldEncoding> = encodings.collect();
-        let scaled = dataset.features.iter().zip(&encodings).flat_map(|(feature, encoding)| {
-            let binary =
-                feature.field.type_ == FeatureType::Boolean || matches!(encoding, FieldEncoding::OneHot { .. });
-            std::iter::repeat_n(!binary, encoding.width())
-        });
-        Samples {
-            scaled: scaled.collect(),
-            fields: dataset
-                .features
-                .iter()
-                .map(|feature| rows.iter().map(|&row| feature.decoded(row)).collect())
-                .collect(),
-            encoder: Encoder::new(encodings),
-            target,
-            weights: dataset.weights.as_ref().map(|all| rows.iter().map(|&row| all[row as usize]).collect()),
-            categories: dataset.features.iter().map(|feature| feature.field.categories.len()).collect(),
-            field_names: dataset.features.iter().map(|feature| feature.field.name.clone()).collect(),
-            classes: dataset.target.classes.clone(),
-        }
+        let decoded = dataset.features.iter().map(|feature| rows.iter().map(|&row| feature.decoded(row)).collect());
+        let fields: Vec<Arc<[f64]>> = decoded.collect();
+        let Prepared { encoder, columns, targeted } = features::prepare(dataset, algorithm, &fields, &target)?;
+        let weights = dataset.weights.as_ref().map(|all| rows.iter().map(|&row| all[row as usize]).collect());
+        let classes = dataset.target.classes.clone();
+        Ok(Samples { fields, encoder, columns, targeted, target, classes, weights })
     }
 
-    /// Rows whose columns are numbers, taken as they are.
-    #[cfg(feature = "linfa")]
-    pub(crate) fn of_numbers(fields: Vec<Vec<f64>>, target: Target) -> Samples {
+    /// Rows whose columns are numbers, and their names scikit-learn's: x0, x1 and so on.
+    #[cfg(any(test, feature = "linfa"))]
+    pub(crate) fn of_numbers(fields: Vec<Vec<f64>>, target: Target, scaling: Scaling) -> Samples {
+        let column = |place: usize| Column { feature: format!("x{place}").into(), scaling, kind: Kind::Numbers };
+        let count = if let Target::Classes { count, .. } = &target { *count } else { 0 };
         Samples {
-            encoder: Encoder::new(vec![FieldEncoding::Identity; fields.len()]),
-            scaled: vec![false; fields.len()],
-            field_names: (1..=fields.len()).map(|column| format!("column {column}")).collect(),
-            categories: vec![0; fields.len()],
-            fields,
+            encoder: Encoder::identity(fields.len()),
+            columns: (0..fields.len()).map(column).collect(),
+            fields: fields.into_iter().map(Into::into).collect(),
+            targeted: Vec::new(),
             target,
-            classes: Vec::new(),
+            classes: (0..count).map(|class| class.to_string()).collect(),
             weights: None,
         }
     }
 
     /// What people call a column.
     pub(crate) fn column_name(&self, column: usize) -> &str {
-        let mut end = 0;
-        let ends = self.encoder.fields().iter().map(|field| {
-            end += field.width();
-            end
-        });
-        ends.zip(&self.field_names).find(|(end, _)| column < *end).map_or("", |(_, name)| name)
+        self.columns.get(column).map_or("", |column| &column.feature)
+    }
+
+    /// Whether a linear model scales a column.
+    pub(crate) fn scaled(&self, column: usize) -> bool {
+        self.columns[column].scaling != Scaling::None
     }
 
     /// Refuses a row with a column that is missing or infinite.
@@ -240,29 +214,59 @@ impl Samples {
         }))
     }
 
+    /// Whether the columns of a row depend on the rows that are fitted on.
+    fn depend_on_target(&self) -> bool {
+        !self.targeted.is_empty()
+    }
+
+    /// What a fit on `rows` sees, and the encoder of the model that comes of it. Each of `rows` is seen without what its own
+    /// target taught, any other row as the model sees it.
+    fn cross_fitted(&self, rows: &[u32]) -> (Samples, Encoder) {
+        let mut fields = self.fields.clone();
+        let (mut seen, mut served) = (Vec::new(), Vec::new());
+        for (place, block) in self.encoder.blocks().iter().enumerate() {
+            let Some(targeted) = self.targeted.iter().find(|targeted| targeted.block == place) else {
+                seen.push(block.clone());
+                served.push(block.clone());
+                continue;
+            };
+            served.push(Block { form: targeted.form(&self.target, rows), ..block.clone() });
+            for column in targeted.cross_fit(&self.target, rows) {
+                seen.push(Block::field(fields.len()));
+                fields.push(column.into());
+            }
+        }
+        let seen = Samples { fields, encoder: Encoder::new(seen), targeted: Vec::new(), ..self.clone() };
+        (seen, Encoder::new(served))
+    }
+
     /// Number of rows.
     pub(crate) fn rows(&self) -> usize {
         self.target.rows()
     }
 
-    /// The columns that the field of a name becomes, if there is one.
-    pub(crate) fn columns_of(&self, name: &str) -> Option<Range<usize>> {
-        let place = self.field_names.iter().position(|field| field == name)?;
-        let widths: Vec<usize> = self.encoder.fields().iter().map(|field| field.width()).collect();
-        let start = widths[..place].iter().sum();
-        Some(start..start + widths[place])
+    /// The columns that the values of a feature become, but for the one that says where it is missing.
+    pub(crate) fn columns_of(&self, feature: &str) -> impl Iterator<Item = usize> {
+        let own = |column: &Column| *column.feature == *feature && column.kind != Kind::Missing;
+        (0..self.columns.len()).filter(move |&place| own(&self.columns[place]))
     }
 
-    /// What a fitted model finds important, by field; nothing where it does not say.
+    /// What a fitted model finds important, by feature; nothing where it does not say.
     pub(crate) fn importances(&self, fitted: &Fitted) -> Option<Importances> {
-        if fitted.importances.len() != self.encoder.width() {
+        if fitted.importances.len() != self.columns.len() {
             return None;
         }
-        let mut values: Vec<FeatureImportance> = Vec::with_capacity(self.field_names.len());
-        let mut columns = fitted.importances.iter();
-        for (name, field) in self.field_names.iter().zip(self.encoder.fields()) {
-            let importance = columns.by_ref().take(field.width()).sum();
-            values.push(FeatureImportance { feature: name.clone(), importance, deviation: 0.0 });
+        let mut values: Vec<FeatureImportance> = Vec::new();
+        // The columns of a feature are neighbours.
+        for (column, importance) in self.columns.iter().zip(&fitted.importances) {
+            match values.last_mut() {
+                Some(last) if last.feature == *column.feature => last.importance += importance,
+                _ => values.push(FeatureImportance {
+                    feature: column.feature.to_string(),
+                    importance: *importance,
+                    deviation: 0.0,
+                }),
+            }
         }
         values.sort_by(|a, b| b.importance.total_cmp(&a.importance));
         values.truncate(Importances::MOST);

@@ -2,24 +2,14 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use slipway_model::{Encoder, FieldEncoding};
 use slipway_spec::{Estimator as Algorithm, Parameters};
 
 use super::*;
 
 fn samples(rows: &[Vec<f64>], target: Target, scaled: bool) -> Samples {
     let width = rows.first().map_or(0, Vec::len);
-    let classes = if let Target::Classes { count, .. } = &target { *count } else { 0 };
-    Samples {
-        fields: (0..width).map(|field| rows.iter().map(|row| row[field]).collect()).collect(),
-        encoder: Encoder::new(vec![FieldEncoding::Identity; width]),
-        scaled: vec![scaled; width],
-        target,
-        categories: Vec::new(),
-        field_names: (0..width).map(|field| format!("x{field}")).collect(),
-        classes: (0..classes).map(|class| class.to_string()).collect(),
-        weights: None,
-    }
+    let fields = (0..width).map(|field| rows.iter().map(|row| row[field]).collect()).collect();
+    Samples::of_numbers(fields, target, if scaled { Scaling::Standard } else { Scaling::None })
 }
 
 fn all(samples: &Samples) -> Vec<u32> {
@@ -139,7 +129,7 @@ fn repeated(samples: &Samples, weights: &[usize]) -> Samples {
         Target::Numbers(values) => Target::Numbers(repeat(values, weights)),
         Target::Classes { codes, count } => Target::Classes { codes: repeat(codes, weights), count: *count },
     };
-    let fields = samples.fields.iter().map(|field| repeat(field, weights)).collect();
+    let fields = samples.fields.iter().map(|field| repeat(field, weights).into()).collect();
     Samples { fields, target, weights: None, ..samples.clone() }
 }
 

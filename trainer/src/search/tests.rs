@@ -1,5 +1,5 @@
-use slipway_model::{Encoder, FieldEncoding, Output};
-use slipway_spec::Estimator;
+use slipway_model::Output;
+use slipway_spec::{Estimator, Scaling};
 
 use super::*;
 use crate::learner::{Target, learner};
@@ -7,17 +7,7 @@ use crate::learner::{Target, learner};
 fn samples(rows: u32) -> Samples {
     let x = (0..rows).map(|row| f64::from(row % 7)).collect();
     let y = (0..rows).map(|row| f64::from(row % 7 * 2) + f64::from(row % 3) * 0.1).collect();
-    let encoder = Encoder::new(vec![FieldEncoding::Identity]);
-    Samples {
-        fields: vec![x],
-        encoder,
-        scaled: vec![true],
-        target: Target::Numbers(y),
-        field_names: Vec::new(),
-        categories: Vec::new(),
-        classes: Vec::new(),
-        weights: None,
-    }
+    Samples::of_numbers(vec![x], Target::Numbers(y), Scaling::Standard)
 }
 
 fn run(samples: &Samples, spec: serde_json::Value, metric: Metric) -> Result<SearchReport, FitError> {

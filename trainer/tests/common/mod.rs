@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use slipway_trainer::{Error, Trained, spec_file, train};
 
 /// A file of the project's data sets.
@@ -65,6 +65,25 @@ pub fn train_on(dir: &Path, spec: &Value, data: &Path) -> Result<Trained, Error>
     let output = dir.join("output");
     let run = spec_file::read(&run, data, &output)?;
     train(&run, data, &output, &slipway_trainer::progress::Silent)
+}
+
+/// The cells of a row by the names of their columns.
+pub type Row = Map<String, Value>;
+
+/// Writes those columns of `table` into `dir/data.csv`.
+pub fn csv_of(dir: &Path, table: &[Row], columns: &[&str]) -> PathBuf {
+    let mut text = columns.join(",") + "\n";
+    for row in table {
+        let cell = |name: &&str| match &row[*name] {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        writeln!(text, "{}", columns.iter().map(cell).collect::<Vec<_>>().join(",")).unwrap();
+    }
+    let path = dir.join("data.csv");
+    fs::write(&path, text).unwrap();
+    path
 }
 
 /// A column of `test.csv`.

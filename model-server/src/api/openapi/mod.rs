@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
-use slipway_model::{Artefact, Field, Manifest};
+use slipway_model::{Artefact, Field, Manifest, Unknown};
 use slipway_spec::FeatureType;
 
 use super::deadline;
@@ -210,6 +210,14 @@ pub fn example(field: &Field) -> Value {
         FeatureType::Boolean => json!(true),
         FeatureType::Category => json!(field.categories.first()),
         FeatureType::Timestamp => json!("2024-05-01T06:30:00Z"),
+    }
+}
+
+/// What becomes of a category that training did not know, where it is taken.
+pub fn others(unknown: Unknown) -> &'static str {
+    match unknown {
+        Unknown::AsMissing => "Any other text counts as missing.",
+        Unknown::Reject | Unknown::Other => "Any other text counts as a category of its own.",
     }
 }
 

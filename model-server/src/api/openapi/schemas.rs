@@ -1,7 +1,7 @@
 //! The schemas of the document.
 
 use serde_json::{Map, Value, json};
-use slipway_model::{Field, Manifest, Output};
+use slipway_model::{Field, Manifest, Output, Unknown};
 use slipway_spec::FeatureType;
 
 use super::{example, example_row, reference};
@@ -149,19 +149,27 @@ fn property(field: &Field) -> Value {
     if field.type_ == FeatureType::Timestamp {
         property["format"] = "date-time".into();
     }
-    if field.type_ == FeatureType::Category {
+    // A set is closed only where other categories are refused.
+    let open = field.type_ == FeatureType::Category && field.unknown != Unknown::Reject;
+    if open {
+        property["x-known-categories"] = json!(field.categories);
+    } else if field.type_ == FeatureType::Category {
         let mut categories: Vec<_> = field.categories.iter().map(|category| json!(category)).collect();
         if !field.required() {
             categories.push(Value::Null);
         }
         property["enum"] = categories.into();
     }
+    if let Some(minimum) = field.minimum {
+        property["minimum"] = minimum.into();
+    }
     let range = field.range.filter(|_| field.type_ == FeatureType::Number);
     if let Some(range) = range {
         property["x-training-range"] = json!({"min": range.min, "max": range.max});
     }
     let seen = range.map(|range| format!("In training from {} to {}.", range.min, range.max));
-    let description: Vec<_> = field.description.iter().cloned().chain(seen).collect();
+    let others = open.then(|| super::others(field.unknown).to_owned());
+    let description: Vec<_> = field.description.iter().cloned().chain(seen).chain(others).collect();
     if !description.is_empty() {
         property["description"] = description.join(" ").into();
     }

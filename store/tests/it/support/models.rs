@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use slipway_model::{
-    Digest, Distributions, Encoder, Estimator, Field, FieldEncoding, FileEntry, Golden, GoldenRow, Input, Lineage,
-    Linear, Link, Manifest, Model, Output, artefact,
+    Digest, Distributions, Encoder, Estimator, Field, FileEntry, Golden, GoldenRow, Input, Lineage, Linear, Link,
+    Manifest, Model, Output, artefact,
 };
 use slipway_spec::FeatureType;
 
@@ -31,7 +31,7 @@ pub fn write(dir: &Path, slope: f64, colours: &[&str]) -> Digest {
     let output = Output::Regression { name: "y".to_owned(), range: None };
     let estimator =
         Estimator::Linear(Linear { link: Link::Identity, coefficients: vec![vec![slope, 0.0]], intercepts: vec![0.0] });
-    let encoder = Encoder::new(vec![FieldEncoding::Identity; 2]);
+    let encoder = Encoder::identity(2);
     let model = Model::new(fields.clone(), output.clone(), encoder, estimator).unwrap();
     let row = serde_json::json!({"x": 3, "colour": "red"}).as_object().unwrap().clone();
     let mut manifest = Manifest {

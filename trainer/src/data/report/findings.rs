@@ -74,7 +74,8 @@ fn of_column(column: &ColumnReport, rows: u64, task: Task, builtin: &Builtin) ->
             format!("{name} has the same value in every row, so the model learns nothing from it"),
         );
     }
-    if is_identifier(column, rows) {
+    let asked_for = builtin.features.iter().any(|feature| feature.column() == name && feature.use_ == Some(true));
+    if is_identifier(column, rows) && !asked_for {
         tell(
             FindingKind::Identifier,
             format!(

@@ -115,7 +115,7 @@ fn test_rows_that_are_spread_otherwise_are_found() {
 
 #[test]
 fn copies_rare_classes_gaps_constants_and_identifiers_are_found() {
-    let mut text = "customer_id,gaps,same,huge,a,b,y\n".to_owned();
+    let mut text = "customer_no,gaps,same,huge,a,b,y\n".to_owned();
     for row in 0..300 {
         let gap = if row % 3 == 0 { noise(row, 6).to_string() } else { String::new() };
         let class = if row % 100 == 0 { "rare" } else { ["yes", "no"][noise(row, 7) % 2] };
@@ -127,7 +127,7 @@ fn copies_rare_classes_gaps_constants_and_identifiers_are_found() {
     for expected in [
         (FindingKind::Imbalance, None),
         (FindingKind::Missing, Some("gaps")),
-        (FindingKind::Identifier, Some("customer_id")),
+        (FindingKind::Identifier, Some("customer_no")),
         (FindingKind::Constant, Some("same")),
         (FindingKind::Range, Some("huge")),
     ] {

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use slipway_model::FieldEncoding;
 use slipway_spec::Parameters;
 
 use super::loss::{Loss, Truth};
 use super::stages::{Plan, Rows};
+use crate::features::Kind;
 use crate::learner::{FitError, Samples, Target};
 use crate::rng::Rng;
 
@@ -31,10 +31,9 @@ pub(super) fn columns(samples: &Samples) -> Vec<Column<'_>> {
             column.push(*value);
         }
     }
-    let categories = samples.encoder.fields().iter().enumerate().flat_map(|(field, encoding)| {
-        let count = samples.categories.get(field).copied().unwrap_or(0);
-        let is_category = *encoding == FieldEncoding::Identity && count > 0;
-        std::iter::repeat_n(is_category.then_some(count), encoding.width())
+    let categories = samples.columns.iter().map(|column| match column.kind {
+        Kind::Categories(count) => Some(count),
+        Kind::Numbers | Kind::Missing => None,
     });
     let column = |(values, categories)| Column { values: Cow::Owned(values), categories };
     values.into_iter().zip(categories).map(column).collect()
@@ -53,8 +52,8 @@ pub(super) fn monotonic(
             return error("with a number other than 1 for rising, -1 for falling, and 0");
         }
         let mut found = false;
-        for (place, column) in columns.iter().enumerate().filter(|(place, _)| samples.column_name(*place) == name) {
-            if column.categories.is_some() && direction != 0 {
+        for place in samples.columns_of(name) {
+            if columns[place].categories.is_some() && direction != 0 {
                 return error("whose values are categories; there is no order for predictions to follow");
             }
             directions[place] = direction;

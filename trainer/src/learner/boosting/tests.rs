@@ -1,29 +1,18 @@
 //! Behaviour of boosting, and parity with scikit-learn on stored values.
 
 use serde_json::{Value, json};
-use slipway_model::Encoder;
-use slipway_model::FieldEncoding;
-use slipway_spec::Metric;
+use slipway_spec::{Metric, Scaling};
 
 use super::*;
 use crate::learner::Target;
 
 /// Columns and a target.
 fn samples(fields: Vec<Vec<f64>>, target: Target) -> Samples {
-    let encoder = Encoder::new(vec![FieldEncoding::Identity; fields.len()]);
-    let field_names = (0..fields.len()).map(|place| format!("c{place}")).collect();
-    let classes = ["0".to_owned(), "1".to_owned(), "2".to_owned()];
-    let classes = if let Target::Classes { count, .. } = target { classes[..count].to_vec() } else { Vec::new() };
-    Samples {
-        scaled: vec![true; fields.len()],
-        fields,
-        encoder,
-        target,
-        weights: None,
-        categories: Vec::new(),
-        field_names,
-        classes,
+    let mut samples = Samples::of_numbers(fields, target, Scaling::None);
+    for (place, column) in samples.columns.iter_mut().enumerate() {
+        column.feature = format!("c{place}").into();
     }
+    samples
 }
 
 fn parameters(value: Value) -> Parameters {
@@ -60,7 +49,7 @@ fn noisy(count: usize) -> Samples {
 fn classes(count: usize) -> Samples {
     let Samples { fields, target: Target::Numbers(y), .. } = noisy(count) else { unreachable!() };
     let codes = y.iter().map(|y| u32::from(*y > 1.0)).collect();
-    samples(fields, Target::Classes { codes, count: 2 })
+    samples(fields.iter().map(|field| field.to_vec()).collect(), Target::Classes { codes, count: 2 })
 }
 
 fn r2(samples: &Samples, predicted: &[f64], rows: &[u32]) -> f64 {

@@ -165,7 +165,8 @@ impl<'a> Grower<'a> {
         };
         let threshold = |after: usize| {
             if after == present {
-                return f64::INFINITY;
+                // All values that are there go left; models know finite thresholds only.
+                return f64::from(f32::MAX);
             }
             f64::from(value(keys[after - 1])) / 2.0 + f64::from(value(keys[after])) / 2.0
         };

@@ -53,16 +53,19 @@ fn monotonic(parameters: &Parameters, samples: &Samples) -> Result<Vec<i8>, FitE
     }
     let mut signs = vec![0; samples.encoder.width()];
     for (name, &sign) in rules {
-        let columns = samples.columns_of(name).ok_or_else(|| {
-            FitError(format!("monotonic_cst names {name}, which is no feature of the model; leave it out"))
-        })?;
-        if columns.len() != 1 {
+        let columns: Vec<usize> = samples.columns_of(name).collect();
+        let &[column] = columns.as_slice() else {
+            if columns.is_empty() {
+                return Err(FitError(format!(
+                    "monotonic_cst names {name}, which is no feature of the model; leave it out"
+                )));
+            }
             return Err(FitError(format!(
                 "monotonic_cst names {name}, which becomes {} columns; only what stays one column can rise or fall",
                 columns.len()
             )));
-        }
-        signs[columns.start] = match sign {
+        };
+        signs[column] = match sign {
             -1..=1 => sign,
             other => {
                 return Err(FitError(format!("monotonic_cst of {name} is {other}; write 1 (rises), -1 (falls) or 0")));

@@ -1,8 +1,7 @@
 //! Trees and forests predict what scikit-learn's do, and find the same columns important.
 
 use serde_json::Value;
-use slipway_model::{Encoder, FieldEncoding};
-use slipway_spec::{Estimator as Algorithm, Parameters};
+use slipway_spec::{Estimator as Algorithm, Parameters, Scaling};
 
 use crate::learner::{Fitted, Samples, Target, learner};
 
@@ -21,16 +20,9 @@ fn samples(table: &Value, case: &Value) -> Samples {
         _ => 0,
     };
     let codes = values.iter().map(|&value| value as u32).collect();
-    Samples {
-        categories: Vec::new(),
-        encoder: Encoder::new(vec![FieldEncoding::Identity; fields.len()]),
-        scaled: vec![true; fields.len()],
-        field_names: (0..fields.len()).map(|place| format!("x{place}")).collect(),
-        classes: (0..count).map(|class| class.to_string()).collect(),
-        fields,
-        target: if count == 0 { Target::Numbers(values) } else { Target::Classes { codes, count } },
-        weights: (case["weights"] == true).then(|| numbers(&table["weights"])),
-    }
+    let target = if count == 0 { Target::Numbers(values) } else { Target::Classes { codes, count } };
+    let weights = (case["weights"] == true).then(|| numbers(&table["weights"]));
+    Samples { weights, ..Samples::of_numbers(fields, target, Scaling::None) }
 }
 
 fn fit(samples: &Samples, case: &Value) -> Fitted {

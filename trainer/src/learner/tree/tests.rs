@@ -1,23 +1,11 @@
 use proptest::prelude::*;
-use slipway_model::{Encoder, FieldEncoding};
-use slipway_spec::Estimator as Algorithm;
-use slipway_spec::{Criterion, IntOrNone, Parameters};
+use slipway_spec::{Criterion, Estimator as Algorithm, IntOrNone, Parameters, Scaling};
 
 use super::grow::Limits;
 use super::*;
 
 fn samples(fields: Vec<Vec<f64>>, target: Target) -> Samples {
-    let encoder = Encoder::new(vec![FieldEncoding::Identity; fields.len()]);
-    Samples {
-        scaled: vec![true; fields.len()],
-        fields,
-        encoder,
-        target,
-        field_names: Vec::new(),
-        categories: Vec::new(),
-        classes: Vec::new(),
-        weights: None,
-    }
+    Samples::of_numbers(fields, target, Scaling::None)
 }
 
 fn parameters(json: serde_json::Value) -> Parameters {
@@ -273,15 +261,14 @@ fn a_forest_is_the_same_whatever_the_number_of_threads() {
 fn monotonic_rules_hold_everywhere() {
     for algorithm in [Algorithm::DecisionTree, Algorithm::RandomForest, Algorithm::ExtraTrees] {
         for classes in [0, 2] {
-            let mut samples = table(120, 6, classes);
-            samples.field_names = ["a", "b", "c"].map(str::to_owned).to_vec();
-            let fitted = learn(algorithm, &samples, serde_json::json!({"monotonic_cst": {"a": 1, "b": -1}}));
+            let samples = table(120, 6, classes);
+            let fitted = learn(algorithm, &samples, serde_json::json!({"monotonic_cst": {"x0": 1, "x1": -1}}));
             let mut asked = samples.clone();
             for (column, sign) in [(0, 1.0), (1, -1.0)] {
                 asked.fields.clone_from(&samples.fields);
                 let mut before: Option<Vec<f64>> = None;
                 for value in 0..40 {
-                    asked.fields[column].fill(f64::from(value));
+                    asked.fields[column] = vec![f64::from(value); samples.rows()].into();
                     let predicted = asked.predict(&fitted, &all(&samples));
                     let width = samples.target.width();
                     let last: Vec<f64> = predicted.chunks(width).map(|row| row[width - 1]).collect();
