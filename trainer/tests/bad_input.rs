@@ -119,7 +119,7 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
         (
             |s| s["train"]["builtin"]["features"] = json!([{"name": "x", "encoding": "OneHot"}]),
             Exit::Data,
-            "orders.csv, column x: encoding, unknown and minFrequency are for categories",
+            "orders.csv, column x: this is a Number; encoding, unknown and minFrequency are for categories",
         ),
         (
             |s| s["train"]["builtin"]["features"] = json!([{"name": "colour", "missing": "Mean"}]),

@@ -58,14 +58,14 @@ fn what_cannot_be_done_is_said_with_what_to_write_instead() {
         (feature(json!({"name": "size", "fill": 3})), "features: size: fill and missing: Constant belong together"),
         (
             feature(json!({"name": "size", "encoding": "Count"})),
-            "column size: encoding, unknown and minFrequency are for categories",
+            "column size: this is a Number; encoding, unknown and minFrequency are for categories",
         ),
         (feature(json!({"name": "colour", "parts": ["Year"]})), "parts are of times"),
         (feature(json!({"name": "colour", "log": true})), "log and bins are for numbers"),
         (feature(json!({"name": "colour", "missing": "Mean"})), "write MostFrequent, Constant or Reject"),
         (
             feature(json!({"name": "size", "missing": "Constant", "fill": "none"})),
-            "fill \"none\" is no value of a Number",
+            "fill is \"none\", and this is a Number; write a number such as 0",
         ),
         (feature(json!({"name": "size", "bins": {"edges": [3, 1]}})), "bins.edges must be different numbers"),
         (feature(json!({"name": "size", "bins": {"quantiles": 1}})), "bins.quantiles is 1; write 2 to 256"),

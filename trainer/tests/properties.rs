@@ -202,18 +202,27 @@ fn check(case: &Case<'_>, table: &[Row]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1, max_shrink_iters: 3, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2, max_shrink_iters: 3, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn models_are_served_as_trained_whatever_the_threads_and_the_order_of_rows(table in rows()) {
-        for &estimator in Estimator::ALL {
-            for (_, target) in TARGETS.iter().filter(|(task, _)| estimator.tasks().contains(task)) {
-                for (step, words) in steps() {
-                    let native = step == "Native";
-                    if !native || takes_missing(estimator) {
-                        check(&Case { estimator, target, step, words: &words }, &table);
-                    }
-                }
+        // Runs wait for the disk more than for anything else.
+        std::thread::scope(|scope| {
+            let table = &table;
+            let threads = Estimator::ALL.iter().map(|&estimator| scope.spawn(move || check_all(estimator, table)));
+            for thread in threads.collect::<Vec<_>>() {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            }
+        });
+    }
+}
+
+/// Every task and step of an estimator.
+fn check_all(estimator: Estimator, table: &[Row]) {
+    for (_, target) in TARGETS.iter().filter(|(task, _)| estimator.tasks().contains(task)) {
+        for (step, words) in steps() {
+            if step != "Native" || takes_missing(estimator) {
+                check(&Case { estimator, target, step, words: &words }, table);
             }
         }
     }

@@ -216,7 +216,7 @@ pub(super) fn refuse_enormous(table: &Table, name: &str, typed: &Typed) -> Resul
 /// Whether the spec's words fit the type of the column.
 pub(super) fn check_against_type(declared: &Feature, type_: FeatureType) -> Result<(), String> {
     // The spec was checked by itself; now the type is known.
-    declared.check_for(Some(type_)).map_err(|problem| format!("{problem}; this is a {type_:?}"))?;
+    declared.check_for(Some(type_)).map_err(|problem| format!("this is a {type_:?}; {problem}"))?;
     let numeric = matches!(type_, FeatureType::Number | FeatureType::Timestamp);
     match declared.missing {
         Some(policy @ (MissingPolicy::Mean | MissingPolicy::Median)) if !numeric => Err(format!(
@@ -239,7 +239,14 @@ fn constant(fill: &Fill, typed: &mut Typed) -> Result<f64, String> {
         FeatureType::Timestamp => parse_timestamp(text),
         FeatureType::Boolean => parse_boolean(text).map(|value| f64::from(u8::from(value))),
     }
-    .ok_or_else(|| format!("fill {text:?} is no value of a {:?}", typed.type_))
+    .ok_or_else(|| {
+        let such = match typed.type_ {
+            FeatureType::Number => "a number such as 0",
+            FeatureType::Timestamp => "a time such as 2024-05-01T06:30:00Z",
+            FeatureType::Boolean | FeatureType::Category => "true or false",
+        };
+        format!("fill is {text:?}, and this is a {:?}; write {such}", typed.type_)
+    })
 }
 
 /// Whether a column is called like an identifier and holds whole numbers or texts that are all different.

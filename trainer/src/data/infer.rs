@@ -229,7 +229,11 @@ fn categories(table: &Table, column: &Column, texts: &Texts) -> Result<Typed, Da
     let labelling = Labelling::of(&texts.dictionary);
     let mut places: BTreeMap<&str, usize> = texts.dictionary.iter().map(|text| (labelling.label(text), 0)).collect();
     if places.len() > MAX_CATEGORIES {
-        let problem = format!("{} categories; at most {MAX_CATEGORIES} are possible", places.len());
+        let problem = format!(
+            "{} categories; at most {MAX_CATEGORIES} are possible: leave `type` out where they are numbers, or say `use: false` \
+             in features",
+            places.len()
+        );
         return Err(table.error(problem).in_column(&column.name));
     }
     for (number, place) in places.values_mut().enumerate() {

@@ -290,7 +290,7 @@ impl Fitting<'_> {
 }
 
 fn missing_names() -> String {
-    let all = Algorithm::ALL.iter().filter(|algorithm| takes_missing(**algorithm));
+    let all = Algorithm::ALL.iter().filter(|algorithm| takes_missing(**algorithm) && **algorithm != Algorithm::Dummy);
     all.map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ")
 }
 
