@@ -151,7 +151,7 @@ impl Encoder {
     pub fn encode(&self, row: &[f64], columns: &mut Vec<f64>) {
         let start = columns.len();
         for block in &self.blocks {
-            block.encode(row, columns);
+            block.encode(|field| row[field], columns);
         }
         for (column, scale) in columns[start..].iter_mut().zip(&self.scales) {
             *column = (*column - scale.mean) / scale.scale;
@@ -182,8 +182,19 @@ impl Block {
         }
     }
 
-    fn encode(&self, row: &[f64], columns: &mut Vec<f64>) {
-        let mut value = self.source.value(|field| row[field]);
+    /// The field whose decoded values are its only column, if that is all there is to it.
+    pub fn as_field(&self) -> Option<usize> {
+        match self {
+            Block { source: Source::Field { field }, fill: None, bins, form: Form::Identity } if bins.is_empty() => {
+                Some(*field)
+            }
+            _ => None,
+        }
+    }
+
+    /// Appends its columns of a row to `columns`; `field` gives the decoded value of a place.
+    pub fn encode(&self, field: impl Fn(usize) -> f64, columns: &mut Vec<f64>) {
+        let mut value = self.source.value(field);
         if matches!(self.form, Form::Log) && value < 0.0 {
             value = f64::NAN;
         }

@@ -12,6 +12,7 @@ mod naive_bayes;
 mod tree;
 mod weighing;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -280,6 +281,24 @@ impl Samples {
         decoded.clear();
         decoded.extend(self.fields.iter().map(|field| field[row as usize]));
         encoder.encode(decoded, columns);
+    }
+
+    /// The values of every column in all rows, not scaled.
+    pub(crate) fn column_values(&self) -> Vec<Cow<'_, [f64]>> {
+        let of_block = |block: &Block| -> Vec<Cow<'_, [f64]>> {
+            if let Some(field) = block.as_field() {
+                return vec![Cow::Borrowed(&self.fields[field])];
+            }
+            let mut values = vec![Vec::with_capacity(self.rows()); block.width()];
+            let mut columns = Vec::with_capacity(block.width());
+            for row in 0..self.rows() {
+                columns.clear();
+                block.encode(|field| self.fields[field][row], &mut columns);
+                values.iter_mut().zip(&columns).for_each(|(values, value)| values.push(*value));
+            }
+            values.into_iter().map(Cow::Owned).collect()
+        };
+        self.encoder.blocks().par_iter().flat_map_iter(of_block).collect()
     }
 
     /// Predicts rows with a fitted model: one number or one probability a class for each, row after row.

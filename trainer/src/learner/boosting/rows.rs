@@ -21,22 +21,12 @@ pub(super) struct Column<'a> {
 
 /// The columns of all samples.
 pub(super) fn columns(samples: &Samples) -> Vec<Column<'_>> {
-    let width = samples.encoder.width();
-    let mut values: Vec<Vec<f64>> = vec![Vec::with_capacity(samples.rows()); width];
-    let (mut decoded, mut columns) = (Vec::new(), Vec::with_capacity(width));
-    for row in 0..samples.rows() as u32 {
-        columns.clear();
-        samples.encode(&samples.encoder, row, &mut decoded, &mut columns);
-        for (column, value) in values.iter_mut().zip(&columns) {
-            column.push(*value);
-        }
-    }
     let categories = samples.columns.iter().map(|column| match column.kind {
         Kind::Categories(count) => Some(count),
         Kind::Numbers | Kind::Missing => None,
     });
-    let column = |(values, categories)| Column { values: Cow::Owned(values), categories };
-    values.into_iter().zip(categories).map(column).collect()
+    let values = samples.column_values();
+    values.into_iter().zip(categories).map(|(values, categories)| Column { values, categories }).collect()
 }
 
 /// Of each column, which way predictions may go as it rises: 1, -1, or 0 for both.

@@ -37,18 +37,11 @@ pub(super) fn rank(key: u64) -> usize {
 impl Presorted {
     /// Sorts the columns of all samples.
     pub(crate) fn new(samples: &Samples) -> Presorted {
-        let width = samples.encoder.width();
-        let mut values: Vec<Vec<f32>> = vec![Vec::with_capacity(samples.rows()); width];
-        let (mut decoded, mut columns) = (Vec::new(), Vec::with_capacity(width));
-        for row in 0..samples.rows() as u32 {
-            columns.clear();
-            samples.encode(&samples.encoder, row, &mut decoded, &mut columns);
-            for (column, value) in values.iter_mut().zip(&columns) {
-                // Beyond the range of 32 bits there is nothing to tell apart; adding 0 makes -0 a 0.
-                column.push((*value as f32).clamp(f32::MIN, f32::MAX) + 0.0);
-            }
-        }
-        let columns = values.into_par_iter().map(|values| SortedColumn::new(&values)).collect();
+        // Beyond the range of 32 bits there is nothing to tell apart; adding 0 makes -0 a 0.
+        let narrow = |value: &f64| (*value as f32).clamp(f32::MIN, f32::MAX) + 0.0;
+        let values = samples.column_values();
+        let columns = values.par_iter().map(|values| SortedColumn::new(&values.iter().map(narrow).collect::<Vec<_>>()));
+        let columns = columns.collect();
         Presorted { columns, rows: samples.rows() }
     }
 }
