@@ -25,7 +25,8 @@ pub use digest::Digest;
 pub use distribution::Distribution;
 pub use encoder::{Block, Encoder, Form, Scale, Source};
 pub use estimator::{
-    Combine, Constant, Estimator, Linear, Link, NaiveBayes, NormalClass, TreeNode, Trees, TreesBuilder, TreesError,
+    Combine, Constant, Estimator, Kernel, Kernels, Linear, Link, NaiveBayes, NormalClass, TreeNode, Trees,
+    TreesBuilder, TreesError,
 };
 pub use examine::{ExamineError, Examined, examine, report_of};
 pub use manifest::{Distributions, FileEntry, Golden, GoldenRow, Input, Lineage, Manifest};

@@ -3,7 +3,7 @@
 use slipway_spec::FeatureType;
 
 use crate::encoder::Encoder;
-use crate::estimator::Estimator;
+use crate::estimator::{Estimator, Kernel, Kernels};
 use crate::schema::{Field, MAX_CATEGORIES, MAX_FIELDS, Output, Unknown};
 use crate::value::{FieldError, Value};
 
@@ -100,6 +100,25 @@ impl Model {
         let mut output = vec![0.0; self.output.width()];
         self.learned.estimator.predict(&columns, &mut output);
         output
+    }
+
+    /// Predicts decoded rows, one after the other, as [`Model::predict_raw`] does one.
+    pub fn predict_rows<'r>(&self, rows: impl IntoIterator<Item = &'r [f64]>) -> Vec<f64> {
+        let (mut columns, mut count) = (Vec::new(), 0);
+        for row in rows {
+            self.learned.encoder.encode(row, &mut columns);
+            count += 1;
+        }
+        let outputs = self.output.width();
+        let mut output = vec![0.0; count * outputs];
+        self.learned.estimator.predict_rows(&columns, &mut output, outputs);
+        output
+    }
+
+    /// Makes predicting as quick as it gets: trees are laid out for the kernel that is the quickest on this machine, found by
+    /// timing, or for `wanted` where they suit it. Takes a few milliseconds and changes no bit of any prediction.
+    pub fn tune(&mut self, wanted: Option<Kernel>) -> Option<Kernels> {
+        self.learned.estimator.tune(wanted)
     }
 
     /// Predicts a decoded row.

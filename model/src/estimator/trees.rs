@@ -2,6 +2,7 @@
 
 mod builder;
 mod file;
+mod kernel;
 
 #[cfg(test)]
 mod tests;
@@ -10,14 +11,19 @@ use super::Link;
 
 pub use builder::{TreeNode, TreesBuilder};
 pub use file::TreesError;
+pub use kernel::{Kernel, Kernels};
+
+use kernel::{Block, Layout, Tuned};
 
 /// Most nodes of all trees together.
 pub const MAX_NODES: usize = 1 << 28;
 
 /// Trees that are walked at the same time. Each step waits for memory, so several walks take hardly longer than one.
 const LANES: usize = 8;
-/// Columns up to this many need no memory of their own to predict.
-const FEW_COLUMNS: usize = 64;
+/// Columns or words up to this many need no memory of their own to predict.
+const FEW: usize = 128;
+/// Words of the rows that are walked one tree at a time: together they fit into the nearest cache.
+const BLOCK_WORDS: usize = 4096;
 /// In [`Node::column`]: a missing value goes left.
 const MISSING_LEFT: u32 = 1 << 31;
 /// In [`Node::column`]: the split is by a set of categories.
@@ -40,6 +46,8 @@ pub struct Trees {
     values: Vec<f64>,
     /// The sets of categories, each with the number of its words before it; a category is a bit, the lowest first.
     sets: Vec<u32>,
+    /// How they are walked.
+    tuned: Tuned,
 }
 
 /// From the leaves where a row ends to its prediction.
@@ -116,6 +124,15 @@ impl Node {
     }
 }
 
+/// Calls `work` with room for `count` words.
+fn with_words<T>(count: usize, work: impl FnOnce(&mut [u32]) -> T) -> T {
+    let mut few = [0; FEW];
+    match few.get_mut(..count) {
+        Some(few) => work(few),
+        None => work(&mut vec![0; count]),
+    }
+}
+
 /// Whether a value is a category of the set that begins here.
 fn is_in_set(set: &[u32], value: f32) -> bool {
     let category = value as usize;
@@ -139,46 +156,154 @@ impl Trees {
         self.nodes.iter().filter(|node| node.is_leaf()).count()
     }
 
+    /// Predicts one row.
     pub(super) fn predict(&self, columns: &[f64], output: &mut [f64]) {
-        let mut few = [0.0; FEW_COLUMNS];
-        if let Some(few) = few.get_mut(..columns.len()) {
-            for (narrow, column) in few.iter_mut().zip(columns) {
-                *narrow = *column as f32;
+        self.predict_by(self.tuned.row(), columns, output);
+    }
+
+    /// Predicts rows of columns, one after the other.
+    pub(super) fn predict_rows(&self, columns: &[f64], output: &mut [f64]) {
+        self.predict_rows_by(self.tuned.rows(), columns, output);
+    }
+
+    fn predict_by(&self, layout: Option<&Layout>, columns: &[f64], output: &mut [f64]) {
+        match layout {
+            Some(layout) => {
+                let words = layout.words();
+                with_words(words.count(), |row| {
+                    words.fill(columns, row);
+                    self.predict_words(layout, row, output);
+                });
             }
-            self.predict_narrow(few, output);
-        } else {
-            let many: Vec<f32> = columns.iter().map(|&column| column as f32).collect();
-            self.predict_narrow(&many, output);
+            None => with_words(columns.len(), |narrow| {
+                for (narrow, column) in narrow.iter_mut().zip(columns) {
+                    *narrow = (*column as f32).to_bits();
+                }
+                self.start(output);
+                self.each_leaf(narrow, |tree, leaf| self.add(output, tree, leaf));
+                self.finish(output);
+            }),
         }
     }
 
-    fn predict_narrow(&self, columns: &[f32], output: &mut [f64]) {
+    /// Predicts the row of these words. Sums of one or two numbers stay in registers.
+    fn predict_words(&self, layout: &Layout, row: &[u32], output: &mut [f64]) {
+        self.start(output);
+        match (&self.combine, self.width) {
+            (Combine::Sum { base, .. }, _) if base.len() == 1 => {
+                let mut sum = output[0];
+                layout.row(row, |_, leaf| sum += self.values[leaf as usize]);
+                output[0] = sum;
+            }
+            (Combine::Mean, 2) => {
+                let mut sums = [0.0; 2];
+                let (leaves, _) = self.values.as_chunks::<2>();
+                layout.row(row, |_, leaf| {
+                    let values = leaves[leaf as usize];
+                    sums[0] += values[0];
+                    sums[1] += values[1];
+                });
+                output.copy_from_slice(&sums);
+            }
+            _ => layout.row(row, |tree, leaf| self.add(output, tree, leaf as usize)),
+        }
+        self.finish(output);
+    }
+
+    fn predict_rows_by(&self, layout: Option<&Layout>, columns: &[f64], output: &mut [f64]) {
+        let outputs = self.outputs();
+        let rows = output.len() / outputs;
+        if rows == 0 {
+            return;
+        }
+        let columns = |row: usize| {
+            let width = columns.len() / rows;
+            &columns[row * width..][..width]
+        };
+        let Some(layout) = layout else {
+            for (row, output) in output.chunks_exact_mut(outputs).enumerate() {
+                self.predict_by(None, columns(row), output);
+            }
+            return;
+        };
+        let width = layout.words().count();
+        let at_once = (BLOCK_WORDS / width).clamp(1, rows);
+        let mut words = vec![0; at_once * width];
+        for (place, output) in output.chunks_mut(at_once * outputs).enumerate() {
+            let rows = output.len() / outputs;
+            for (row, words) in words.chunks_exact_mut(width).take(rows).enumerate() {
+                layout.words().fill(columns(place * at_once + row), words);
+            }
+            output.chunks_exact_mut(outputs).for_each(|output| self.start(output));
+            let block = Block { rows, width, words: &words };
+            if let (Combine::Sum { base, .. }, 1) = (&self.combine, outputs)
+                && base.len() == 1
+            {
+                layout.block(&block, |row, _, leaf| output[row] += self.values[leaf as usize]);
+            } else {
+                layout.block(&block, |row, tree, leaf| {
+                    self.add(&mut output[row * outputs..][..outputs], tree, leaf as usize);
+                });
+            }
+            output.chunks_exact_mut(outputs).for_each(|output| self.finish(output));
+        }
+    }
+
+    /// Numbers of a prediction.
+    fn outputs(&self) -> usize {
+        match &self.combine {
+            Combine::Mean => self.width,
+            Combine::Sum { link: Link::Logistic, .. } => 2,
+            Combine::Sum { base, .. } => base.len(),
+        }
+    }
+
+    /// Where the sums of a prediction start.
+    fn start(&self, output: &mut [f64]) {
+        match &self.combine {
+            Combine::Mean => output.fill(0.0),
+            Combine::Sum { base, .. } => output[..base.len()].copy_from_slice(base),
+        }
+    }
+
+    /// Adds a leaf to the sums.
+    #[inline]
+    fn add(&self, output: &mut [f64], tree: usize, leaf: usize) {
         match &self.combine {
             Combine::Mean => {
-                output.fill(0.0);
-                self.each_leaf(columns, |_, leaf| {
-                    let values = &self.values[leaf * self.width..];
-                    for (sum, value) in output.iter_mut().zip(values) {
-                        *sum += value;
-                    }
-                });
-                if self.roots.len() > 1 {
-                    let count = self.roots.len() as f64;
-                    for sum in output {
-                        *sum /= count;
-                    }
+                let values = &self.values[leaf * self.width..];
+                for (sum, value) in output.iter_mut().zip(values) {
+                    *sum += value;
                 }
             }
-            Combine::Sum { base, link } => {
-                output[..base.len()].copy_from_slice(base);
-                self.each_leaf(columns, |tree, leaf| output[tree % base.len()] += self.values[leaf]);
-                link.apply(output);
+            Combine::Sum { base, .. } => {
+                let sum = if base.len() == 1 { 0 } else { tree % base.len() };
+                output[sum] += self.values[leaf];
             }
         }
+    }
+
+    /// From the sums to the prediction.
+    fn finish(&self, output: &mut [f64]) {
+        match &self.combine {
+            Combine::Mean if self.roots.len() > 1 => {
+                let count = self.roots.len() as f64;
+                for sum in output {
+                    *sum /= count;
+                }
+            }
+            Combine::Mean => {}
+            Combine::Sum { link, .. } => link.apply(output),
+        }
+    }
+
+    /// How many columns the splits look at, up to the last one.
+    fn columns(&self) -> usize {
+        self.nodes.iter().filter(|node| !node.is_leaf()).map(|node| node.column() + 1).max().unwrap_or(0)
     }
 
     /// Calls `see` with each tree's place and that of the leaf where the row ends, in the order of the trees.
-    fn each_leaf(&self, columns: &[f32], mut see: impl FnMut(usize, usize)) {
+    fn each_leaf(&self, columns: &[u32], mut see: impl FnMut(usize, usize)) {
         for (group, roots) in self.roots.chunks(LANES).enumerate() {
             let mut lanes = [0; LANES];
             let lanes = &mut lanes[..roots.len()];
@@ -189,7 +314,7 @@ impl Trees {
                 for place in lanes.iter_mut() {
                     let node = self.nodes[*place as usize];
                     if !node.is_leaf() {
-                        *place = node.next(columns[node.column()], &self.sets);
+                        *place = node.next(f32::from_bits(columns[node.column()]), &self.sets);
                         walking = true;
                     }
                 }

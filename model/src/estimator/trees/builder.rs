@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::{Combine, Node, Trees};
+use super::{Combine, Node, Trees, Tuned};
 
 /// One node of a tree, to build it from.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,7 +133,7 @@ impl TreesBuilder {
     /// The trees, with their way to a prediction.
     pub fn finish(self, combine: Combine) -> Trees {
         let TreesBuilder { width, roots, nodes, values, sets, .. } = self;
-        Trees { combine, width, roots, nodes, values, sets }
+        Trees { combine, width, roots, nodes, values, sets, tuned: Tuned::default() }
     }
 }
 

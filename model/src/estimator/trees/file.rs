@@ -20,7 +20,7 @@
 //! Nodes come tree after tree, each in preorder: a split, all of its left side, all of its right side. So the bits alone tell
 //! how the nodes hang together, and nothing can point outside.
 
-use super::{Combine, MAX_NODES, Node, Trees};
+use super::{Combine, MAX_NODES, Node, Trees, Tuned};
 use crate::estimator::Link;
 
 const MAGIC: &[u8; 8] = b"SLIPTREE";
@@ -128,7 +128,7 @@ impl Trees {
         if !reader.0.is_empty() {
             return Err(TreesError(format!("{} bytes too many", reader.0.len())));
         }
-        Ok(Trees { combine, width, roots, nodes: nodes.nodes, values, sets })
+        Ok(Trees { combine, width, roots, nodes: nodes.nodes, values, sets, tuned: Tuned::default() })
     }
 }
 
