@@ -25,7 +25,8 @@ pub struct Feature {
     /// Its type; inferred when left out.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<FeatureType>,
-    /// Whether the model may use it. Default: true, but false for what looks like an identifier or free text.
+    /// Whether the model may use it. Default: true, but false for what looks like an identifier or free text and of which
+    /// nothing else is said here.
     #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
     pub use_: Option<bool>,
     /// What a missing value becomes. Default: Median for numbers and times, MostFrequent otherwise, where the training

@@ -145,6 +145,9 @@ fn identifiers_and_free_text_are_left_out_unless_asked_for() {
     assert!(warnings.iter().any(|w| w.starts_with("note is left out: 40 different texts")), "{warnings:?}");
     let (names, _) = fields(json!([{"name": "order_id", "use": true}, {"name": "note", "use": true}]));
     assert_eq!(names, ["order_id", "note", "size"]);
+    let (names, _) =
+        fields(json!([{"name": "order_id", "description": "A number."}, {"name": "note", "encoding": "Count"}]));
+    assert_eq!(names, ["note", "size"]);
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Finder<'_> {
         if declared.use_ == Some(false) && !self.derived_from {
             return Ok(Found { feature: None, warning: None });
         }
-        let asked_for = declared.use_ == Some(true) || declared.type_.is_some() || self.derived_from;
+        let asked_for = self.derived_from || is_told_how_to_use(declared);
         let mut typed = match declared.type_ {
             Some(type_) => infer::read_as(table, column, type_)?,
             None => match infer::infer(table, column)? {
@@ -247,6 +247,13 @@ fn constant(fill: &Fill, typed: &mut Typed) -> Result<f64, String> {
         };
         format!("fill is {text:?}, and this is a {:?}; write {such}", typed.type_)
     })
+}
+
+/// Whether the spec says more of a column than what it is called and means.
+fn is_told_how_to_use(declared: &Feature) -> bool {
+    let silent =
+        Feature { name: declared.name.clone(), description: declared.description.clone(), ..Feature::default() };
+    *declared != silent
 }
 
 /// Whether a column is called like an identifier and holds whole numbers or texts that are all different.
