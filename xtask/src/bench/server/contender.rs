@@ -202,7 +202,8 @@ impl Running {
         let log = model.join(format!("{contender:?}.log"));
         let mut command = contender.command(&model, port)?;
         let output = File::create(&log)?;
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        // Whatever a server leaves behind stays with its model.
+        command.current_dir(&model).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let started = Instant::now();
         let child = command.spawn().with_context(|| format!("starting {}", contender.name()))?;
         let mut running = Running { contender, address, ready_seconds: f64::NAN, child };
