@@ -67,6 +67,10 @@ fn what_cannot_be_done_is_said_with_what_to_write_instead() {
             feature(json!({"name": "size", "missing": "Constant", "fill": "none"})),
             "fill is \"none\", and this is a Number; write a number such as 0",
         ),
+        (
+            feature(json!({"name": "size", "missing": "Constant", "fill": 1e300})),
+            "and this is a Number; write a number such as 0",
+        ),
         (feature(json!({"name": "size", "bins": {"edges": [3, 1]}})), "bins.edges must be different numbers"),
         (feature(json!({"name": "size", "bins": {"quantiles": 1}})), "bins.quantiles is 1; write 2 to 256"),
         (
@@ -79,6 +83,13 @@ fn what_cannot_be_done_is_said_with_what_to_write_instead() {
             "features names it twice",
         ),
         (feature(json!({"name": "wide", "from": "size"})), "column wide: two features have this name"),
+        (
+            json!({
+                "derive": [{"name": "d", "ratio": {"of": "size", "to": "wide"}}],
+                "features": [{"name": "d", "use": false}]
+            }),
+            "column d: derive: features says `use: false` of it",
+        ),
         (json!({"derive": [{"name": "d"}]}), "derive: d: write exactly one of ratio and difference"),
         (json!({"derive": [{"name": "d", "ratio": {"of": "size", "to": "colour"}}]}), "colour a Category"),
         (json!({"derive": [{"name": "d", "ratio": {"of": "size", "to": "length"}}]}), "there is no feature \"length\""),

@@ -3,7 +3,7 @@
 use slipway_model::Source;
 use slipway_spec::{Builtin, Derived, Feature, FeatureType, MissingPolicy};
 
-use super::feature::{FeatureColumn, check_against_type};
+use super::feature::{FeatureColumn, check_against_type, number};
 use crate::error::DataError;
 use crate::reader::Table;
 
@@ -71,6 +71,12 @@ fn column(builtin: &Builtin, features: &[FeatureColumn], derived: &Derived) -> R
     };
     let declared = builtin.features.iter().find(|feature| feature.name == derived.name);
     let declared = declared.cloned().unwrap_or_else(|| Feature { name: derived.name.clone(), ..Feature::default() });
+    if declared.use_ == Some(false) {
+        return Err("features says `use: false` of it; take it out of derive instead".to_owned());
+    }
+    if declared.type_.is_some_and(|type_| type_ != FeatureType::Number) {
+        return Err("what is derived is a Number; leave `type` out".to_owned());
+    }
     check_against_type(&declared, FeatureType::Number)?;
     let policy = declared.missing.unwrap_or(MissingPolicy::Median);
     if policy == MissingPolicy::Reject {
@@ -79,9 +85,7 @@ fn column(builtin: &Builtin, features: &[FeatureColumn], derived: &Derived) -> R
         );
     }
     let constant = match &declared.fill {
-        Some(fill) => {
-            Some(slipway_model::value::parse_number(&fill.0).ok_or_else(|| format!("fill {:?} is no number", fill.0))?)
-        }
+        Some(fill) => Some(number(&fill.0).ok_or_else(|| format!("fill is {:?}; write a number such as 0", fill.0))?),
         None => None,
     };
     Ok(DerivedColumn { source, declared, policy, constant })

@@ -235,7 +235,7 @@ fn constant(fill: &Fill, typed: &mut Typed) -> Result<f64, String> {
     let text = fill.0.as_str();
     match typed.type_ {
         FeatureType::Category => return Ok(typed.place_of(text)),
-        FeatureType::Number => parse_number(text),
+        FeatureType::Number => number(text),
         FeatureType::Timestamp => parse_timestamp(text),
         FeatureType::Boolean => parse_boolean(text).map(|value| f64::from(u8::from(value))),
     }
@@ -247,6 +247,11 @@ fn constant(fill: &Fill, typed: &mut Typed) -> Result<f64, String> {
         };
         format!("fill is {text:?}, and this is a {:?}; write {such}", typed.type_)
     })
+}
+
+/// A number that trees can compare.
+pub(super) fn number(text: &str) -> Option<f64> {
+    parse_number(text).filter(|number| number.abs() <= f64::from(f32::MAX))
 }
 
 /// Whether the spec says more of a column than what it is called and means.
