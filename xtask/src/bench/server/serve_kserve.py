@@ -1,6 +1,7 @@
 """A scikit-learn model behind the KServe SDK, as its documentation has it."""
 
 import sys
+import uuid
 
 import joblib
 from kserve import InferOutput, InferResponse, Model, ModelServer
@@ -21,7 +22,7 @@ class Estimator(Model):
         predictions = self.model.predict(payload.inputs[0].as_numpy())
         output = InferOutput(name="predict", shape=list(predictions.shape), datatype="FP64")
         output.set_data_from_numpy(predictions, binary_data=False)
-        return InferResponse(response_id=payload.id, model_name=self.name, infer_outputs=[output])
+        return InferResponse(response_id=payload.id or str(uuid.uuid4()), model_name=self.name, infer_outputs=[output])
 
 
 server = ModelServer(http_port=int(sys.argv[2]), enable_grpc=False, workers=1, access_log_format=None)
