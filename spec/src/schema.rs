@@ -141,7 +141,7 @@ pub fn training_rules() -> Vec<Value> {
         ),
         rule(
             "!has(self.train.builtin) || !has(self.train.builtin.features) || \
-             self.train.builtin.features.all(f, f.name != self.target)",
+             self.train.builtin.features.all(f, f.name != self.target && (!has(f.from) || f.from != self.target))",
             "the target is no feature; take it out of features",
         ),
     ]

@@ -78,6 +78,7 @@ fn what_cannot_be_done_is_said_with_what_to_write_instead() {
             "under missing: Reject nothing is missing",
         ),
         (feature(json!({"name": "length"})), "length"),
+        (feature(json!({"name": "size", "from": "number"})), "column number: the target is no feature"),
         (
             json!({"features": [{"name": "a", "from": "size"}, {"name": "b", "from": "size"}]}),
             "features names it twice",

@@ -38,7 +38,7 @@ pub(crate) struct Dataset {
 impl Dataset {
     /// Types the columns of `table`, splits its rows, and decides what becomes of missing values.
     pub(crate) fn new(table: Table, spec: &TrainingSpec, builtin: &Builtin) -> Result<Dataset, DataError> {
-        check_declared(&table, builtin)?;
+        check_declared(&table, builtin, &spec.target)?;
         let target = target::read(&table, spec)?;
         let rows = split::split(&table, &target, &builtin.split)?;
         Dataset::of(table, target, rows, spec, builtin)
@@ -128,11 +128,14 @@ pub(crate) fn range(values: impl Iterator<Item = f64>) -> Option<Range> {
     })
 }
 
-fn check_declared(table: &Table, builtin: &Builtin) -> Result<(), DataError> {
+fn check_declared(table: &Table, builtin: &Builtin, target: &str) -> Result<(), DataError> {
     let (mut names, mut columns) = (HashSet::new(), HashSet::new());
     let is_derived = |name: &str| builtin.derive.iter().any(|derived| derived.name == name);
     for feature in &builtin.features {
         let column = feature.column();
+        if feature.name == target || column == target {
+            return Err(table.error("the target is no feature; take it out of features").in_column(target));
+        }
         if is_derived(&feature.name) {
             if feature.from.is_some() {
                 return Err(table
