@@ -6,6 +6,7 @@
 //! rules that Kubernetes enforces at admission.
 
 pub mod check;
+mod coherence;
 pub mod contract;
 pub mod data_report;
 pub mod estimator;
@@ -13,6 +14,7 @@ pub mod evaluation;
 pub mod feature;
 pub mod gate;
 pub mod judge;
+mod limits;
 pub mod metric;
 pub mod parameters;
 pub mod pictures;
@@ -21,6 +23,7 @@ pub mod run;
 #[cfg(feature = "schemars")]
 pub mod schema;
 pub mod search;
+pub mod similar;
 pub mod split;
 
 pub use check::{Check, Direction, InvariantCheck, MonotonicCheck, RangeCheck, UnseenGroupsCheck};

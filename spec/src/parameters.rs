@@ -4,6 +4,7 @@
 
 mod mixed;
 mod numbers;
+pub(crate) mod together;
 mod words;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ pub use self::words::{Criterion, DummyStrategy, Init, Loss, Penalty, Splitter};
 
 use crate::estimator::Estimator;
 use crate::run::Task;
+use crate::similar;
 
 /// Most points a grid may have.
 pub const MAX_GRID_POINTS: usize = 100_000;
@@ -87,6 +89,22 @@ macro_rules! parameters {
                     })).collect();
                 })*
                 points
+            }
+
+            /// Only the lists of these names.
+            pub(crate) fn only(&self, names: &[&str]) -> Grid {
+                Grid {
+                    $($field: self.$field.clone().filter(|_| names.contains(&$name)),)*
+                    unknown: BTreeMap::new(),
+                }
+            }
+
+            /// A name whose list has nothing, or more than a search tries.
+            fn ill_sized(&self) -> Option<(&'static str, usize)> {
+                $(if let Some(count) = self.$field.as_ref().map(Vec::len).filter(|count| !(1..=together::MAX_VALUES).contains(count)) {
+                    return Some(($name, count));
+                })*
+                None
             }
 
             /// One value of each name on top of `base`; `choose` gives the place of one of as many.
@@ -217,12 +235,19 @@ impl Parameters {
         self.names().is_empty()
     }
 
-    /// Whether `estimator` takes these parameters for `task`.
-    pub fn check(&self, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
+    /// Whether `estimator` takes these parameters, for `task` where that is known.
+    pub fn check(&self, estimator: Estimator, task: impl Into<Option<Task>>) -> Result<(), ParameterError> {
+        self.check_each(estimator, task.into())?;
+        together::check(std::slice::from_ref(self), &Grid::default(), estimator)
+    }
+
+    /// Whether `estimator` takes each of these parameters for itself.
+    pub(crate) fn check_each(&self, estimator: Estimator, task: Option<Task>) -> Result<(), ParameterError> {
         check_names(&self.names(), estimator)?;
+        check_class_weight(self.class_weight.is_some(), task)?;
         self.criterion.map_or(Ok(()), |criterion| check_criterion(criterion, estimator, task))?;
         self.loss.map_or(Ok(()), |loss| check_loss(loss, estimator, task))?;
-        self.strategy.map_or(Ok(()), |strategy| strategy.check("strategy", task))
+        self.strategy.map_or(Ok(()), |strategy| check_word(strategy, "strategy", task))
     }
 }
 
@@ -232,26 +257,38 @@ impl Grid {
         self.names().is_empty()
     }
 
-    /// Whether `estimator` takes this grid on top of `base` for `task`, and its points are not too many to try all.
-    pub fn check(&self, base: &Parameters, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
-        self.check_values(base, estimator, task)?;
-        if self.size() > MAX_GRID_POINTS { Err(ParameterError::TooMany(self.size())) } else { Ok(()) }
-    }
-
-    /// Whether `estimator` takes each of these values on top of `base` for `task`.
-    pub fn check_values(&self, base: &Parameters, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
+    /// Whether `estimator` takes each of these values for itself, and `base` has none of the names.
+    pub(crate) fn check_each(
+        &self,
+        base: &Parameters,
+        estimator: Estimator,
+        task: Option<Task>,
+    ) -> Result<(), ParameterError> {
         let names = self.names();
         check_names(&names, estimator)?;
         if let Some(name) = names.iter().find(|name| base.names().contains(name)) {
             return Err(ParameterError::Twice((*name).to_owned()));
         }
-        if self.size() == 0 {
-            return Err(ParameterError::Empty);
+        if let Some((name, values)) = self.ill_sized() {
+            return Err(ParameterError::Values { name, values });
         }
+        check_class_weight(self.class_weight.is_some(), task)?;
         self.criterion.iter().flatten().try_for_each(|&criterion| check_criterion(criterion, estimator, task))?;
         self.loss.iter().flatten().try_for_each(|&loss| check_loss(loss, estimator, task))?;
-        self.strategy.iter().flatten().try_for_each(|strategy| strategy.check("strategy", task))
+        self.strategy.iter().flatten().try_for_each(|&strategy| check_word(strategy, "strategy", task))
     }
+}
+
+/// A word that is for one task may stand where the task is not known yet.
+fn check_word(word: impl Word, parameter: &'static str, task: Option<Task>) -> Result<(), ParameterError> {
+    task.map_or(Ok(()), |task| word.check(parameter, task))
+}
+
+fn check_class_weight(given: bool, task: Option<Task>) -> Result<(), ParameterError> {
+    if given && task == Some(Task::Regression) {
+        return Err(ParameterError::Together("class_weight is for Classification; leave it out"));
+    }
+    Ok(())
 }
 
 fn check_names(names: &[&str], estimator: Estimator) -> Result<(), ParameterError> {
@@ -267,7 +304,7 @@ fn check_names(names: &[&str], estimator: Estimator) -> Result<(), ParameterErro
 }
 
 /// Boosting fits numbers, whatever the task.
-fn check_criterion(criterion: Criterion, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
+fn check_criterion(criterion: Criterion, estimator: Estimator, task: Option<Task>) -> Result<(), ParameterError> {
     match (estimator, criterion) {
         (Estimator::GradientBoosting, Criterion::FriedmanMse | Criterion::SquaredError) => Ok(()),
         (Estimator::GradientBoosting, _) => Err(ParameterError::Word {
@@ -276,13 +313,13 @@ fn check_criterion(criterion: Criterion, estimator: Estimator, task: Task) -> Re
             of: estimator.to_string(),
             known: "friedman_mse, squared_error".to_owned(),
         }),
-        _ => criterion.check("criterion", task),
+        _ => check_word(criterion, "criterion", task),
     }
 }
 
 /// Some losses are for one kind of boosting only.
-fn check_loss(loss: Loss, estimator: Estimator, task: Task) -> Result<(), ParameterError> {
-    loss.check("loss", task)?;
+fn check_loss(loss: Loss, estimator: Estimator, task: Option<Task>) -> Result<(), ParameterError> {
+    check_word(loss, "loss", task)?;
     let known = match (estimator, loss) {
         (Estimator::HistGradientBoosting, Loss::Huber) => "squared_error, absolute_error, quantile, poisson, gamma",
         (Estimator::HistGradientBoosting, Loss::Exponential) => "log_loss",
@@ -318,8 +355,15 @@ pub enum ParameterError {
     },
     /// A name stands in `parameters` and in `search.grid`.
     Twice(String),
-    /// A list of the grid is empty.
-    Empty,
+    /// A list of the search has no value, or too many.
+    Values {
+        /// The name.
+        name: &'static str,
+        /// How many values it has.
+        values: usize,
+    },
+    /// A value cannot be, or does nothing, or not beside another; what to write instead.
+    Together(&'static str),
     /// The grid has more than [`MAX_GRID_POINTS`] points.
     TooMany(usize),
 }
@@ -328,7 +372,9 @@ impl fmt::Display for ParameterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ParameterError::Unknown { name, estimator, known } => {
-                write!(f, "{estimator} has no parameter {name}; it has {known}")
+                let nearest = similar::nearest(name, known.split(", "));
+                let hint = nearest.map_or(String::new(), |nearest| format!("did you mean {nearest}? "));
+                write!(f, "{estimator} has no parameter {name}; {hint}it has {known}")
             }
             ParameterError::Word { parameter, word, of, known } => {
                 write!(f, "{parameter} {word} is not for {of}; write one of {known}")
@@ -336,9 +382,13 @@ impl fmt::Display for ParameterError {
             ParameterError::Twice(name) => {
                 write!(f, "{name} is both in parameters and in the search; write it in one of the two")
             }
-            ParameterError::Empty => {
-                write!(f, "a name of the search has an empty list; give at least one value or leave the name out")
+            ParameterError::Values { name, values: 0 } => {
+                write!(f, "{name} of the search has an empty list; give at least one value or leave the name out")
             }
+            ParameterError::Values { name, values } => {
+                write!(f, "{name} of the search has {values} values; give at most {} or a range", together::MAX_VALUES)
+            }
+            ParameterError::Together(message) => f.write_str(message),
             ParameterError::TooMany(points) => {
                 write!(f, "search.grid has {points} points; at most {MAX_GRID_POINTS} are tried")
             }
@@ -384,7 +434,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .starts_with("DecisionTree has no parameter max_dept; it has ccp_alpha, class_weight, criterion"),
+                .starts_with("DecisionTree has no parameter max_dept; did you mean max_depth? it has ccp_alpha, class_weight, criterion"),
             "{error}"
         );
         let parameters: Parameters = serde_saphyr::from_str("{max_depth: 3}").unwrap();
@@ -404,7 +454,7 @@ mod tests {
     #[test]
     fn a_name_in_parameters_and_grid_is_refused() {
         let base: Parameters = serde_saphyr::from_str("{max_depth: 3}").unwrap();
-        let error = grid("{max_depth: [3]}").check(&base, Estimator::DecisionTree, Task::Regression).unwrap_err();
+        let error = grid("{max_depth: [3]}").check_each(&base, Estimator::DecisionTree, None).unwrap_err();
         assert_eq!(error, ParameterError::Twice("max_depth".to_owned()));
     }
 

@@ -208,6 +208,9 @@ pub struct Baseline {
     pub estimator: Estimator,
     /// How it answers.
     pub strategy: DummyStrategy,
+    /// What it answers to every row: a number, or the class it predicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
     /// Its metrics on the test rows.
     pub metrics: Metrics,
 }

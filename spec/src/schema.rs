@@ -196,7 +196,17 @@ pub(crate) fn builtin_rules() -> Value {
             format!("{name} is a parameter of {}; leave it out", names.join(", ")),
         )
     });
-    [once, drawn_once].into_iter().chain(owned).collect()
+    [once, drawn_once].into_iter().chain(owned).chain(together()).collect()
+}
+
+/// What parameters mean for each other. A search may hold the other half of a combination: the trainer judges those.
+fn together() -> impl Iterator<Item = Value> {
+    parameters::together::RULES.iter().filter_map(|broken| {
+        let condition = broken.cel?.replace("p.", "self.parameters.");
+        let names = cel_list(broken.of.iter().map(|estimator| estimator.name()));
+        let rest = format!("!has(self.parameters) || has(self.search) || !({condition})");
+        Some(rule(format!("!(self.estimator in {names}) || {rest}"), broken.message))
+    })
 }
 
 /// Rules of one feature; there may be many, so they are cheap.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::estimator::Estimator;
-use crate::parameters::{Grid, ParameterError, Parameters};
+use crate::parameters::{Grid, MAX_GRID_POINTS, ParameterError, Parameters, together};
 use crate::run::Task;
 
 /// A search for the best parameters by cross-validation: exactly one of `grid` and `random`.
@@ -179,7 +179,7 @@ impl Folding {
     }
 
     /// Why these words contradict each other, and what to write instead.
-    pub fn check(&self, task: Task) -> Result<(), SearchError> {
+    pub fn check(&self, task: Option<Task>) -> Result<(), SearchError> {
         let error = |problem: &str| Err(SearchError::Folds(problem.to_owned()));
         let by_column = matches!(self.kind, Some(FoldKind::GroupKFold | FoldKind::TimeSeriesSplit));
         let by_time = self.kind == Some(FoldKind::TimeSeriesSplit);
@@ -194,7 +194,7 @@ impl Folding {
         if !by_time && self.embargo_days.is_some() {
             return error("embargoDays is for TimeSeriesSplit; leave it out");
         }
-        if self.kind == Some(FoldKind::StratifiedKFold) && task == Task::Regression {
+        if self.kind == Some(FoldKind::StratifiedKFold) && task == Some(Task::Regression) {
             return error("StratifiedKFold is for Classification; write KFold");
         }
         if self.repeats.is_some_and(|repeats| !(1..=50).contains(&repeats)) {
@@ -205,18 +205,31 @@ impl Folding {
 }
 
 impl Search {
-    /// Whether this search can be done for `estimator` and `task` on top of `base`.
-    pub fn check(&self, base: &Parameters, estimator: Estimator, task: Task) -> Result<(), SearchError> {
+    /// Whether this search can be done for `estimator` on top of `base`, and for `task` where that is known.
+    pub fn check(
+        &self,
+        base: &Parameters,
+        estimator: Estimator,
+        task: impl Into<Option<Task>>,
+    ) -> Result<(), SearchError> {
+        let task = task.into();
         if !(2..=50).contains(&self.folds) {
             return Err(SearchError::Folds("write folds from 2 to 50".to_owned()));
         }
         self.folds_by.check(task)?;
         match (&self.grid, &self.random) {
-            (Some(grid), None) => grid.check(base, estimator, task)?,
+            (Some(grid), None) => {
+                base.check_each(estimator, task)?;
+                grid.check_each(base, estimator, task)?;
+                if grid.size() > MAX_GRID_POINTS {
+                    return Err(ParameterError::TooMany(grid.size()).into());
+                }
+                together::check(std::slice::from_ref(base), grid, estimator)?;
+            }
             (None, Some(random)) => random.check(base, estimator, task)?,
             _ => return Err(SearchError::OneOf),
         }
-        self.halving.as_ref().map_or(Ok(()), |halving| halving.check(&self.names(), base, estimator, task))
+        self.halving.as_ref().map_or(Ok(()), |halving| halving.check(&self.names(), base, estimator))
     }
 
     /// Names of the parameters that are looked for.
@@ -229,14 +242,16 @@ impl Search {
 }
 
 impl RandomSearch {
-    fn check(&self, base: &Parameters, estimator: Estimator, task: Task) -> Result<(), SearchError> {
+    fn check(&self, base: &Parameters, estimator: Estimator, task: Option<Task>) -> Result<(), SearchError> {
+        base.check_each(estimator, task)?;
         if !(1..=10_000).contains(&self.points) {
             return Err(SearchError::Random("write points from 1 to 10000".to_owned()));
         }
         if self.choices.is_empty() && self.ranges.is_empty() {
             return Err(SearchError::Random("write choices or ranges, or there is nothing to draw".to_owned()));
         }
-        self.choices.check_values(base, estimator, task)?;
+        self.choices.check_each(base, estimator, task)?;
+        let mut bases = [base.clone(), base.clone()];
         for (name, range) in &self.ranges {
             let error = |problem: String| Err(SearchError::Random(format!("ranges.{name}: {problem}")));
             if base.names().contains(&name.as_str()) || self.choices.names().contains(&name.as_str()) {
@@ -248,16 +263,19 @@ impl RandomSearch {
             if range.log && range.min <= 0.0 {
                 return error("log needs min above 0".to_owned());
             }
-            for bound in [range.min, range.max] {
+            for (bound, base) in [range.min, range.max].into_iter().zip(&mut bases) {
                 let point = parameter(name, bound);
                 let point = point.or_else(|| range.whole(name).then(|| parameter(name, bound.round())).flatten());
                 match point {
-                    Some(point) => point.check(estimator, task)?,
+                    Some(point) => {
+                        point.check_each(estimator, task)?;
+                        *base = base.with(&point);
+                    }
                     None => return error(format!("{name} cannot be {bound}; see the values it takes")),
                 }
             }
         }
-        Ok(())
+        Ok(together::check(&bases, &self.choices, estimator)?)
     }
 }
 
@@ -277,7 +295,7 @@ pub fn parameter(name: &str, value: f64) -> Option<Parameters> {
 }
 
 impl Halving {
-    fn check(&self, searched: &[&str], base: &Parameters, estimator: Estimator, task: Task) -> Result<(), SearchError> {
+    fn check(&self, searched: &[&str], base: &Parameters, estimator: Estimator) -> Result<(), SearchError> {
         let error = |problem: &str| Err(SearchError::Halving(problem.to_owned()));
         if !(2..=10).contains(&self.factor.0) {
             return error("write factor from 2 to 10");
@@ -295,7 +313,7 @@ impl Halving {
             if searched.contains(&Resource::N_ESTIMATORS) || base.names().contains(&Resource::N_ESTIMATORS) {
                 return error("n_estimators is the resource; take it out of parameters and of the search");
             }
-            parameter(Resource::N_ESTIMATORS, f64::from(most)).unwrap_or_default().check(estimator, task)?;
+            parameter(Resource::N_ESTIMATORS, f64::from(most)).unwrap_or_default().check_each(estimator, None)?;
         }
         Ok(())
     }

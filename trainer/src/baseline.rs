@@ -36,5 +36,11 @@ pub(crate) fn baseline(
         },
     };
     let metrics = metrics::evaluate_with(output, same.scored(), asked).metrics;
-    Ok(Baseline { estimator: Estimator::Dummy, strategy: dummy::default_strategy(output.task()), metrics })
+    let said = output.classes().get(output.class(&answer)).cloned().unwrap_or_else(|| answer[0].to_string());
+    Ok(Baseline {
+        estimator: Estimator::Dummy,
+        strategy: dummy::default_strategy(output.task()),
+        answer: Some(said),
+        metrics,
+    })
 }

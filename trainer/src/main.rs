@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use slipway_model::artefact;
 use slipway_spec::Verdict;
 use slipway_spec::contract::{Exit, file, path, reason_last};
-use slipway_trainer::progress::Stderr;
+use slipway_trainer::progress::{Listener, Stderr};
 use slipway_trainer::reader::DataSource;
 use slipway_trainer::{spec_file, step, summary, train};
 
@@ -118,6 +118,7 @@ fn on_laptop(laptop: &Laptop) -> Exit {
         Ok(trained) => trained,
         Err(error) => return fail(error.exit(), &error.to_string()),
     };
+    progress.line("judging, and drawing the report");
     run.uid = spec_file::version(&run.spec, &trained.data.digest);
     let data = Some(trained.data.clone());
     let examined = match slipway_model::examine(&laptop.output, &run, laptop.champion.as_deref(), data) {

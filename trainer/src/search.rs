@@ -7,7 +7,7 @@ mod tally;
 use std::collections::HashMap;
 
 use rayon::prelude::*;
-use slipway_spec::{Halving, Metric, Parameters, Resource, Search, SearchPoint, SearchReport, SearchRound, Task};
+use slipway_spec::{Halving, Parameters, Resource, Search, SearchPoint, SearchReport, SearchRound};
 
 use self::tally::Tally;
 use crate::folds::{self, Fold, Keys};
@@ -58,16 +58,6 @@ pub(crate) fn search(ground: Ground<'_>, base: &Parameters, search: &Search) -> 
         best_parameters: best.parameters.clone(),
         results: results.into_iter().take(MAX_REPORTED).map(Scored::report).collect(),
     })
-}
-
-/// The metric that decides: r2 or accuracy where the spec names none.
-pub(crate) fn metric(search: &Search, task: Task) -> Result<Metric, String> {
-    let Some(name) = &search.metric else {
-        return Ok(if task == Task::Regression { Metric::R2 } else { Metric::Accuracy });
-    };
-    Metric::parse(name)
-        .filter(|metric| metric.task() == task)
-        .ok_or_else(|| format!("search.metric {name} is no metric for {task}; write one of {}", Metric::names(task)))
 }
 
 impl Scored {

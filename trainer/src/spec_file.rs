@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use slipway_model::Digest;
-use slipway_spec::{Run, TrainingSpec};
+use slipway_spec::{Run, TrainingSpec, similar};
 
 use crate::error::Error;
 
@@ -98,8 +98,8 @@ fn typed(spec: &Value) -> Result<TrainingSpec, String> {
     });
     let read = read.map_err(|error| {
         let path = track.path().to_string();
-        let hint = if error.to_string().ends_with("expected a string") { "; write it in quotes" } else { "" };
-        if path == "." { format!("spec: {error}{hint}") } else { format!("spec.{path}: {error}{hint}") }
+        let message = explained(&error.to_string(), at(spec, &path));
+        if path == "." { format!("spec: {message}") } else { format!("spec.{path}: {message}") }
     })?;
     match unknown.first() {
         None => Ok(read),
@@ -108,6 +108,46 @@ fn typed(spec: &Value) -> Result<TrainingSpec, String> {
             Err(format!("spec.{path}: there is no such field; leave it out or correct its name"))
         }
     }
+}
+
+/// What is wrong, in words for somebody who does not know how it was read, and what to write instead. `value` is what was
+/// found there.
+fn explained(message: &str, value: Option<&Value>) -> String {
+    if message.ends_with("expected a string") {
+        return format!("{message}; write it in quotes");
+    }
+    if message.contains("map with a single key") {
+        let names: Vec<&str> =
+            value.and_then(Value::as_object).into_iter().flatten().map(|(name, _)| &**name).collect();
+        return match names.as_slice() {
+            [] => "expected one entry, got none".to_owned(),
+            names => {
+                format!("expected one entry, got {}; keep one, or correct the indentation", names.join(" and "))
+            }
+        };
+    }
+    if message.ends_with("expected a sequence") {
+        let value = value.map_or(String::new(), |value| format!(", such as [{value}]"));
+        return format!("{message}: write a list{value}");
+    }
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    match quoted.split_first() {
+        Some((name, known)) if message.starts_with("unknown variant") => {
+            let nearest = similar::nearest(name, known.iter().copied());
+            let hint = nearest.map_or(String::new(), |nearest| format!("; did you mean {nearest}?"));
+            format!("there is no {name}; write one of {}{hint}", known.join(", "))
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// What stands at a path such as `train.builtin.features[0].name`.
+fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    let mut names = path.split(['.', '[']).map(|name| name.trim_end_matches(']')).filter(|name| !name.is_empty());
+    names.try_fold(value, |value, name| match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        other => other.get(name),
+    })
 }
 
 /// A path with the names of unions' variants, such as `builtin` and `random`, which it comes without.
@@ -129,59 +169,4 @@ fn complete(path: &str, mut value: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Run, String> {
-        parse(text, Path::new("orders.csv"), Path::new("out"))
-    }
-
-    const SPEC: &str = "{modelName: m, target: y, train: {builtin: {estimator: DecisionTree}}}";
-
-    #[test]
-    fn a_training_run_and_its_bare_spec_are_the_same_run() {
-        let bare = read(SPEC).unwrap();
-        let whole =
-            format!("{{apiVersion: slipway.dev/v1alpha1, kind: TrainingRun, metadata: {{name: a-1}}, spec: {SPEC}}}");
-        let whole = read(&whole).unwrap();
-        assert_eq!((bare.name.as_str(), whole.name.as_str()), ("m", "a-1"));
-        assert_eq!(bare.spec, whole.spec);
-        assert_eq!(bare.spec.data.uri, "orders.csv");
-    }
-
-    #[test]
-    fn a_version_depends_on_spec_and_data_not_on_where_they_are() {
-        let spec = read(SPEC).unwrap().spec;
-        let elsewhere = parse(SPEC, Path::new("other.csv"), Path::new("other")).unwrap().spec;
-        assert_eq!(version(&spec, "sha256:1"), version(&elsewhere, "sha256:1"));
-        assert_ne!(version(&spec, "sha256:1"), version(&spec, "sha256:2"));
-        let other = read(&SPEC.replace("target: y", "target: z")).unwrap().spec;
-        assert_ne!(version(&spec, "sha256:1"), version(&other, "sha256:1"));
-    }
-
-    #[test]
-    fn what_only_a_cluster_needs_is_passed_over() {
-        let operational = format!("{{pod: {{resources: {{}}}}, retries: 3, {}", &SPEC[1..]);
-        assert_eq!(read(&operational).unwrap().spec, read(SPEC).unwrap().spec);
-    }
-
-    #[test]
-    fn mistakes_are_named_by_their_path() {
-        for (text, expected) in [
-            ("[1, 2]", "expected a TrainingRun, or its spec"),
-            ("{modelName: m", "line 1"),
-            (
-                "{modelName: m, target: 3, train: {}}",
-                "spec.target: invalid type: integer `3`, expected a string; write it in quotes",
-            ),
-            (
-                "{modelName: m, target: y, train: {builtin: {estimator: DecisionTree, features: [{nam: x}]}}}",
-                "spec.train",
-            ),
-            ("{kind: TrainingRun, spec: {}}", "apiVersion: expected slipway.dev/v1alpha1, got nothing"),
-        ] {
-            let problem = read(text).unwrap_err();
-            assert!(problem.contains(expected), "{text}: {problem}");
-        }
-    }
-}
+mod tests;

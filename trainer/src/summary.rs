@@ -33,6 +33,11 @@ fn describe(text: &mut String, trained: &Trained, examined: &Examined, output: &
     if let Some(threshold) = &report.training.threshold {
         writeln!(text, "  threshold   {:.5}, {}", threshold.value, threshold.rule)?;
     }
+    let baseline = report.training.baseline.as_ref();
+    if let Some((baseline, answer)) = baseline.and_then(|baseline| Some((baseline, baseline.answer.as_ref()?))) {
+        let (estimator, strategy) = (baseline.estimator, baseline.strategy.name());
+        writeln!(text, "  baseline    {estimator} ({strategy}), which answers {answer} to every row")?;
+    }
     match report.training.refitted_on {
         Some(rows) => writeln!(
             text,
@@ -44,12 +49,13 @@ fn describe(text: &mut String, trained: &Trained, examined: &Examined, output: &
     for metric in Metric::ALL {
         if let Some(value) = report.metrics.get(metric.name()) {
             let champion = report.champion_metrics.as_ref().and_then(|metrics| metrics.get(metric.name()));
-            let champion = champion.map_or(String::new(), |value| format!("   champion {value:.5}"));
+            let champion = champion.map_or(String::new(), |value| format!("   champion {}", figure(*value)));
             let baseline = report.training.baseline.as_ref().and_then(|baseline| baseline.metrics.get(metric.name()));
-            let baseline = baseline.map_or(String::new(), |value| format!("   baseline {value:.5}"));
+            let baseline = baseline.map_or(String::new(), |value| format!("   baseline {}", figure(*value)));
             let interval = report.intervals.get(metric.name());
-            let interval = interval.map_or(String::new(), |ends| format!("   {:.5} to {:.5}", ends.low, ends.high));
-            writeln!(text, "  {:<24}{value:.5}{interval}{champion}{baseline}", metric.name())?;
+            let interval =
+                interval.map_or(String::new(), |ends| format!("   {} to {}", figure(ends.low), figure(ends.high)));
+            writeln!(text, "  {:<24}{}{interval}{champion}{baseline}", metric.name(), figure(*value))?;
         }
     }
     for (name, reason) in &report.undefined {
@@ -76,6 +82,12 @@ fn describe(text: &mut String, trained: &Trained, examined: &Examined, output: &
     }
 }
 
+/// A figure of a metric: with five decimals, or where that says nothing by its order of magnitude.
+fn figure(value: f64) -> String {
+    const LARGE: f64 = 1e6;
+    if value.abs() < LARGE { format!("{value:.5}") } else { format!("{value:.3e}") }
+}
+
 fn describe_search(text: &mut String, search: &SearchReport) -> std::fmt::Result {
     writeln!(text, "  search      {} points, {} folds, by {}", search.points, search.folds, search.metric)?;
     writeln!(
@@ -94,7 +106,8 @@ fn describe_groups(text: &mut String, groups: &GroupReport) -> std::fmt::Result 
     for metric in Metric::ALL {
         if let Some(worst) = groups.worst.get(metric.name()) {
             let gap = groups.gap.get(metric.name()).copied().unwrap_or_default();
-            writeln!(text, "  {:<24}{:.5}   {} (gap {gap:.5})", metric.name(), worst.value, worst.group)?;
+            let (value, gap) = (figure(worst.value), figure(gap));
+            writeln!(text, "  {:<24}{value}   {} (gap {gap})", metric.name(), worst.group)?;
         }
     }
     Ok(())
@@ -126,4 +139,18 @@ pub(crate) fn show(parameters: &Parameters) -> String {
         other => format!("{name} {other}"),
     });
     shown.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_fit_their_column_whatever_their_size() {
+        for (value, shown) in
+            [(0.968_787, "0.96879"), (-12.5, "-12.50000"), (203_927_072_484_900.6, "2.039e14"), (-1e300, "-1.000e300")]
+        {
+            assert_eq!(figure(value), shown);
+        }
+    }
 }

@@ -1,11 +1,14 @@
 //! From which probability on the positive class is predicted: a choice by rule, on predictions of training rows by models that
 //! have not seen them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 use slipway_spec::{Folding, Maximised, Parameters, Search, Threshold, ThresholdReport};
 
 use crate::folds::{self, Fold, Keys};
 use crate::learner::{FitError, Target};
+use crate::progress::Steps;
 use crate::search::Ground;
 
 /// Folds where no search says how many.
@@ -74,11 +77,13 @@ fn out_of_fold(
         return Err(FitError("a threshold needs a target of two classes".to_owned()));
     };
     let folds = folds_for(ground, codes, *count, search)?;
+    let (steps, done) = (Steps::new(ground.progress, "choosing the threshold"), AtomicUsize::new(0));
     let validated: Vec<Vec<f64>> = folds
         .par_iter()
         .map(|Fold { train, validation }| {
             let fitted = ground.learner.fit(train, parameters)?;
             let raw = ground.samples.predict(&fitted, validation);
+            steps.tell("folds", done.fetch_add(1, Ordering::Relaxed) + 1, folds.len());
             Ok(raw.chunks_exact(*count).map(|probabilities| probabilities[positive]).collect())
         })
         .collect::<Result<_, FitError>>()?;

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use slipway_spec::Task;
 use slipway_spec::contract::Exit;
 
 /// Trains on `csv` with `change` applied to a sound spec; returns the exit code and the message.
@@ -159,7 +160,7 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
         (
             |s| s["train"]["builtin"]["parameters"] = json!({"max_dept": 3}),
             Exit::Usage,
-            "parameters: DecisionTree has no parameter max_dept; it has ccp_alpha",
+            "spec.train.builtin.parameters: DecisionTree has no parameter max_dept; did you mean max_depth? it has ccp_alpha",
         ),
         (
             |s| {
@@ -219,7 +220,7 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
         (
             |s| s["gates"] = json!([{"metric": "r3", "atLeast": 1}]),
             Exit::Usage,
-            "gates: r3 is no metric for Regression; write one of r2, mae",
+            "gates: there is no metric r3; write one of r2, mae",
         ),
     ];
     for (change, exit, expected) in cases {
@@ -308,4 +309,110 @@ fn weights_of_rows_are_finite_and_not_below_0_and_not_all_0() {
     }
     let (_, message) = weighed(&|_| "0").unwrap_err();
     assert!(message.starts_with("orders.csv, column w: the weights of all training rows are 0"), "{message}");
+}
+
+#[test]
+fn parameters_that_contradict_each_other_are_refused_before_any_data_is_read() {
+    for (estimator, parameters, expected) in [
+        ("ExtraTrees", json!({"oob_score": true}), "oob_score needs rows that a tree has not seen"),
+        ("RandomForest", json!({"bootstrap": false, "max_samples": 10}), "max_samples is for a bootstrap"),
+        ("HistGradientBoosting", json!({"loss": "quantile"}), "loss quantile has to know which; write quantile"),
+        ("DecisionTree", json!({"min_samples_split": 1}), "min_samples_split is 1"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut spec = sound();
+        spec["train"]["builtin"] = json!({"estimator": estimator, "parameters": parameters});
+        let error = common::train_on(dir.path(), &spec, Path::new("/nowhere/orders.csv")).unwrap_err();
+        let message = error.to_string();
+        assert!(message.starts_with(&format!("spec.train.builtin.parameters: {expected}")), "{message}");
+        assert_eq!(error.exit(), Exit::Usage);
+    }
+}
+
+#[test]
+fn classes_that_the_target_does_not_have_are_refused_before_a_fit() {
+    let csv = (0..60).fold("x,y\n".to_owned(), |text, row| text + &format!("{row},{}\n", ["yes", "no"][row % 2]));
+    for (estimator, parameters) in
+        [("DecisionTree", json!({"class_weight": {"yess": 2}})), ("GaussianNB", json!({"priors": {"yess": 1}}))]
+    {
+        let name = parameters.as_object().unwrap().keys().next().unwrap().clone();
+        let (exit, message) = refused(csv.as_bytes(), |spec| {
+            spec["train"]["builtin"] = json!({"estimator": estimator, "parameters": parameters});
+        });
+        let expected = format!(
+            "spec.train.builtin.parameters: {name} names the class yess, which the target does not have; did you mean yes? it has no, yes"
+        );
+        assert_eq!((exit, message), (Exit::Usage, expected));
+    }
+}
+
+/// Trains on `csv`; returns what is worth knowing.
+fn warnings(csv: &str, change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("orders.csv");
+    fs::write(&data, csv).unwrap();
+    let mut spec = sound();
+    change(&mut spec);
+    common::train_on(dir.path(), &spec, &data).unwrap().notes.warnings
+}
+
+#[test]
+fn what_makes_metrics_doubtful_is_told() {
+    let csv = (0..60).fold("x,set,y\n".to_owned(), |text, row| {
+        text + &format!("{row},{},{}\n", if row == 3 { "test" } else { "train" }, row % 9)
+    });
+    let told = warnings(&csv, |spec| spec["train"]["builtin"]["split"] = json!({"column": "set"}));
+    assert!(told.iter().any(|warning| warning.starts_with("there is only 1 test row, so the metrics")), "{told:?}");
+    assert!(!warnings(&common::small_csv(200), unchanged).iter().any(|warning| warning.contains("test row")));
+}
+
+#[test]
+fn a_category_that_was_written_for_missing_is_told() {
+    let csv = (0..200).fold("x,colour,y\n".to_owned(), |text, row| {
+        text + &format!("{},{},{}\n", row % 9, if row % 8 == 0 { "?" } else { ["red", "blue"][row % 2] }, row % 9)
+    });
+    let told = warnings(&csv, unchanged);
+    let expected = "colour has 25 values \"?\", which is a category of its own: were they written for missing?";
+    assert!(told.iter().any(|warning| warning.starts_with(expected)), "{told:?}");
+}
+
+#[test]
+fn numbers_at_the_edge_of_what_is_read_train_without_a_panic() {
+    let edge = |row: usize| (row % 7) as f64 / 7.0 * 3.3e38 * if row.is_multiple_of(2) { 1.0 } else { -1.0 };
+    let numbers =
+        (0..80).fold("x,z,y\n".to_owned(), |text, row| text + &format!("{row},{:e},{:e}\n", edge(row + 3), edge(row)));
+    let classes = (0..80)
+        .fold("x,z,y\n".to_owned(), |text, row| text + &format!("{row},{:e},{}\n", edge(row), ["a", "b"][row % 2]));
+    for estimator in slipway_spec::Estimator::ALL {
+        for (task, csv) in [(Task::Regression, &numbers), (Task::Classification, &classes)] {
+            if !estimator.tasks().contains(&task) {
+                continue;
+            }
+            let dir = tempfile::tempdir().unwrap();
+            let data = dir.path().join("orders.csv");
+            fs::write(&data, csv).unwrap();
+            let mut spec = sound();
+            spec["train"]["builtin"]["estimator"] = json!(estimator.name());
+            if let Err(error) = common::train_on(dir.path(), &spec, &data) {
+                assert_eq!(error.exit(), Exit::Data, "{estimator} {task}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_target_that_never_changes_is_learnt_by_every_estimator() {
+    let csv = (0..60).fold("x,y\n".to_owned(), |text, row| text + &format!("{row},5\n"));
+    for estimator in slipway_spec::Estimator::ALL.iter().filter(|e| e.tasks().contains(&Task::Regression)) {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("orders.csv");
+        fs::write(&data, &csv).unwrap();
+        let mut spec = sound();
+        spec["task"] = json!("Regression");
+        spec["train"]["builtin"]["estimator"] = json!(estimator.name());
+        common::train_on(dir.path(), &spec, &data).unwrap_or_else(|error| panic!("{estimator}: {error}"));
+        let answers = common::test_column(dir.path(), "prediction");
+        let off = |answer: &String| (answer.parse::<f64>().unwrap() - 5.0).abs();
+        assert!(answers.iter().all(|answer| off(answer) < 1e-9), "{estimator}: {answers:?}");
+    }
 }

@@ -104,7 +104,7 @@ fn wrong_usage_is_exit_64() {
         ),
         (
             json!({"modelName": "m", "target": "species", "train": {"builtin": {"estimator": "DecisionTre"}}}),
-            "spec.train.builtin.estimator: unknown variant `DecisionTre`",
+            "spec.train.builtin.estimator: there is no DecisionTre; write one of DecisionTree",
         ),
         (
             json!({"modelName": "m", "target": "species", "trian": 1, "train": {"builtin": {"estimator": "DecisionTree"}}}),

@@ -111,11 +111,9 @@ impl ValidRun {
 
 /// Where the task is inferred later, parameters must fit one task at least.
 fn check_parameters(builtin: &Builtin, task: Option<Task>) -> Result<(), Invalid> {
-    let check = |task| {
-        builtin.parameters.check(builtin.estimator, task).map_err(Invalid::Parameters)?;
-        builtin.search.as_ref().map_or(Ok(()), |search| {
-            search.check(&builtin.parameters, builtin.estimator, task).map_err(Invalid::Search)
-        })
+    let check = |task| match &builtin.search {
+        None => builtin.parameters.check(builtin.estimator, task).map_err(Invalid::Parameters),
+        Some(search) => search.check(&builtin.parameters, builtin.estimator, task).map_err(Invalid::Search),
     };
     match task {
         Some(task) => check(task),

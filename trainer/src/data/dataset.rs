@@ -96,7 +96,10 @@ impl Dataset {
             warnings.push(format!("and {more} more columns have something to know"));
         }
         if features.iter().all(|feature| !feature.used) && derived.is_empty() {
-            return Err(table.error("no column is left to learn from"));
+            const TOLD: usize = 3;
+            let why: Vec<String> = warnings.into_iter().take(TOLD).collect();
+            let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+            return Err(table.error(format!("no column is left to learn from{why}")));
         }
         Ok(Dataset { table, target, rows, weights, features, derived, warnings })
     }

@@ -164,7 +164,8 @@ fn infer_texts(table: &Table, column: &Column, texts: &Texts) -> Result<Inferred
     }
     if let Some((count, type_)) = closest {
         let hint = format!(
-            "{count} of its {present} values are {}; correct the cell, or say `type: Category` for this column in features",
+            "{count} of its {present} values are {}; correct the cell, leave it empty where nothing is known, or say \
+             `type: Category` for this column in features",
             plural(type_)
         );
         return match read_as(table, column, type_) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use slipway_model::Output;
 use slipway_model::value::parse_number;
-use slipway_spec::{FeatureType, Task, TrainingSpec};
+use slipway_spec::{FeatureType, Task, TrainingSpec, similar};
 
 use super::infer::{self, Inferred, Typed};
 use crate::error::DataError;
@@ -173,28 +173,11 @@ fn by_value(typed: Typed) -> (Vec<String>, Vec<f64>) {
 pub(crate) fn no_such_column(table: &Table, name: &str, field: &str) -> DataError {
     const LISTED: usize = 10;
     let mut names = table.names();
-    let distance = |other: &str| edit_distance(&name.to_lowercase(), &other.to_lowercase());
-    names.sort_by_cached_key(|other| distance(other));
-    let nearest = names.first().copied().filter(|nearest| distance(nearest) <= 2.max(name.chars().count() / 3));
+    names.sort_by_cached_key(|other| similar::distance(name, other));
+    let nearest = similar::nearest(name, names.iter().copied());
     let hint = nearest.map_or(String::new(), |nearest| format!("did you mean {nearest}? "));
     let more = names.len().saturating_sub(LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     names.truncate(LISTED);
     table.error(format!("{field} names the column {name}, which is not there; {hint}it has {}{more}", names.join(", ")))
-}
-
-/// Number of insertions, deletions and replacements between two texts (Levenshtein 1966), of their first characters.
-fn edit_distance(a: &str, b: &str) -> usize {
-    const COMPARED: usize = 64;
-    let b: Vec<char> = b.chars().take(COMPARED).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().take(COMPARED).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

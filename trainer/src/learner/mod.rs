@@ -94,6 +94,9 @@ const STOPPING: [&str; 8] = [
     "random_state",
 ];
 
+/// Is told how far a fit is: what is counted, how many are done, and how many there are at most.
+pub(crate) type Told<'a> = &'a (dyn Fn(&str, usize, usize) + Sync);
+
 /// A learning algorithm with the training rows it learns from.
 pub(crate) trait Learner: Sync {
     /// The training rows.
@@ -101,6 +104,11 @@ pub(crate) trait Learner: Sync {
 
     /// Fits on `rows`.
     fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError>;
+
+    /// The same; `told` is told how far it is where that takes many steps.
+    fn fit_telling(&self, rows: &[u32], parameters: &Parameters, _told: Told<'_>) -> Result<Fitted, FitError> {
+        self.fit(rows, parameters)
+    }
 
     /// Whether points that differ in this parameter alone may share work, and are therefore validated together.
     fn shares(&self, parameter: &str) -> bool {

@@ -71,12 +71,16 @@ impl<P: Into<PathBuf>> From<P> for DataSource {
     }
 }
 
+/// Is told how many bytes of a file were read, and how many it has.
+pub(crate) type Told<'a> = &'a dyn Fn(u64, u64);
+
 /// How a table is to be read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Request<'a> {
     /// Columns that are kept as text even where all cells are numbers.
     pub(crate) texts: BTreeSet<&'a str>,
     pub(crate) max_unpacked_bytes: Option<u64>,
+    pub(crate) told: Option<Told<'a>>,
 }
 
 impl Request<'_> {
@@ -237,7 +241,8 @@ fn read_file(file: &str, input: Input<'_>, request: &Request<'_>, columns: &mut 
     if size > MAX_FILE_BYTES {
         return Err(DataError::new(file, format!("{size} bytes; at most {MAX_FILE_BYTES} are read")));
     }
-    let mut stored = Peeked::new(Stored::new(input.open().map_err(failed)?)).map_err(failed)?;
+    let told = |read| request.told.iter().for_each(|told| told(read, size));
+    let mut stored = Peeked::new(Stored::new(input.open().map_err(failed)?, &told)).map_err(failed)?;
     let packing = format::packing(stored.head());
     let unpacked: Box<dyn Read + '_> = match packing {
         None => Box::new(&mut stored),

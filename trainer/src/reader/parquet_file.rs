@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
@@ -90,6 +91,13 @@ struct Reader<'a, R: ChunkReader> {
     size: u64,
 }
 
+/// Asks the library for something. It asserts what a damaged page may break, and only there is a panic no bug of ours; what it
+/// has half read is thrown away with the error.
+fn ask<T>(work: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(ParquetError::General("its pages cannot be decoded; write it again".to_owned())))
+}
+
 fn damaged(error: &ParquetError) -> String {
     format!("the Parquet file is cut off or damaged, or has a part that is not read: {error}")
 }
@@ -97,7 +105,8 @@ fn damaged(error: &ParquetError) -> String {
 impl<'a, R: ChunkReader + 'static> Reader<'a, R> {
     fn new(file: &'a str, source: R) -> Result<Self, DataError> {
         let size = source.len();
-        let parquet = SerializedFileReader::new(source).map_err(|error| DataError::new(file, damaged(&error)))?;
+        let parquet =
+            ask(|| SerializedFileReader::new(source)).map_err(|error| DataError::new(file, damaged(&error)))?;
         Ok(Reader { file, parquet, size })
     }
 
@@ -127,11 +136,11 @@ impl<'a, R: ChunkReader + 'static> Reader<'a, R> {
         self.check_places(metadata)?;
         let mut before = 0;
         for number in 0..metadata.num_row_groups() {
-            let group = self.parquet.get_row_group(number).map_err(|error| self.error(damaged(&error)))?;
+            let group = ask(|| self.parquet.get_row_group(number)).map_err(|error| self.error(damaged(&error)))?;
             let rows = metadata.row_group(number).num_rows();
             for (place, &kind) in kinds.iter().enumerate() {
                 let column = &mut columns.builders[places[place]];
-                let reader = group.get_column_reader(place).map_err(|error| self.error(damaged(&error)))?;
+                let reader = ask(|| group.get_column_reader(place)).map_err(|error| self.error(damaged(&error)))?;
                 let read = chunk(reader, kind, column).map_err(|fault| match fault {
                     Fault::Damage(error) => self.error(damaged(&error)).in_column(column.name()),
                     Fault::Value(row, problem) => self.error(problem).at_row(before + row).in_column(column.name()),
@@ -142,6 +151,8 @@ impl<'a, R: ChunkReader + 'static> Reader<'a, R> {
                 }
             }
             before += usize::try_from(rows).unwrap_or_default();
+            let done = self.size / metadata.num_row_groups() as u64 * (number as u64 + 1);
+            request.told.iter().for_each(|told| told(done, self.size));
         }
         columns.rows += rows;
         Ok(())
@@ -270,7 +281,7 @@ fn each<T: DataType>(
     loop {
         values.clear();
         levels.clear();
-        let read = reader.read_records(BATCH, Some(&mut levels), None, &mut values);
+        let read = ask(|| reader.read_records(BATCH, Some(&mut levels), None, &mut values));
         let (records, _, _) = read.map_err(Fault::Damage)?;
         if records == 0 {
             return Ok(rows);

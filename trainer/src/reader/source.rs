@@ -8,16 +8,17 @@ use slipway_model::digest::Digester;
 /// Bytes at the beginning of a file that are looked at before it is parsed.
 const PEEK_BYTES: usize = 256 * 1024;
 
-/// What is stored, with its digest.
-pub(super) struct Stored<R> {
+/// What is stored, with its digest; `told` is told how many bytes were read.
+pub(super) struct Stored<R, F> {
     inner: R,
     digester: Digester,
     size: u64,
+    told: F,
 }
 
-impl<R: Read> Stored<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Stored { inner, digester: Digester::default(), size: 0 }
+impl<R: Read, F: Fn(u64)> Stored<R, F> {
+    pub(super) fn new(inner: R, told: F) -> Self {
+        Stored { inner, digester: Digester::default(), size: 0, told }
     }
 
     /// Digest and size of all bytes, those that nobody read included.
@@ -27,11 +28,12 @@ impl<R: Read> Stored<R> {
     }
 }
 
-impl<R: Read> Read for Stored<R> {
+impl<R: Read, F: Fn(u64)> Read for Stored<R, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.digester.update(&buffer[..read]);
         self.size += read as u64;
+        (self.told)(self.size);
         Ok(read)
     }
 }

@@ -70,6 +70,7 @@ impl<'a> Tally<'a> {
             .best
             .map(|(place, score)| format!("best {} {score:.5} with {}", self.metric.name(), show(&self.points[place])));
         self.progress.work(&Work {
+            title: "",
             what: "points",
             done: state.points_done,
             total: self.points.len(),

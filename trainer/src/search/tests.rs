@@ -1,5 +1,5 @@
 use slipway_model::Output;
-use slipway_spec::{Estimator, Scaling};
+use slipway_spec::{Estimator, Metric, Scaling};
 
 use super::*;
 use crate::learner::{Target, learner};

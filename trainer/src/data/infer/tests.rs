@@ -50,8 +50,8 @@ fn a_text_among_numbers_is_a_mistake_and_named() {
     let error = infer(&table, &table.columns[0]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "t.csv, row 16, column a: expected a number, got \"ten\"; 15 of its 16 values are numbers; correct the cell, or say \
-         `type: Category` for this column in features"
+        "t.csv, row 16, column a: expected a number, got \"ten\"; 15 of its 16 values are numbers; correct the cell, \
+         leave it empty where nothing is known, or say `type: Category` for this column in features"
     );
 }
 

@@ -3,7 +3,7 @@
 use slipway_spec::data_report::MAX_FINDINGS;
 use slipway_spec::{Builtin, ColumnReport, ColumnRole, DataReport, FeatureType, Finding, FindingKind, Split, Task};
 
-use super::super::dataset::Dataset;
+use super::super::dataset::{Dataset, FeatureColumn};
 
 /// A feature that alone scores as much may know the answer.
 const KNOWS: f64 = 0.99;
@@ -16,6 +16,9 @@ const RARE_SHARE: f64 = 0.01;
 const MOSTLY: f64 = 0.5;
 /// Whole numbers from here on are not all told apart.
 const INEXACT: f64 = 9_007_199_254_740_992.0;
+/// Words that people write where they have no value, beside those that are read as missing.
+const WRITTEN_FOR_MISSING: [&str; 13] =
+    ["?", "??", "-", "--", "---", ".", "..", "*", "\\N", "na", "None", "missing", "#VALUE!"];
 /// Fewest rows whose numbers may be an identifier.
 const MIN_IDENTIFIED: u64 = 20;
 
@@ -26,6 +29,8 @@ pub(super) fn find(report: &DataReport, dataset: &Dataset, builtin: &Builtin) ->
         .iter()
         .flat_map(|column| of_column(column, report.rows, dataset.target.task, builtin))
         .collect();
+    findings.extend(constant_target(report, dataset.target.task));
+    findings.extend(dataset.features.iter().filter(|feature| feature.used).flat_map(written_for_missing));
     findings.extend(rare_classes(dataset));
     findings.extend(duplicates(report));
     findings.sort_by_key(|finding| finding.kind);
@@ -95,6 +100,27 @@ fn of_column(column: &ColumnReport, rows: u64, task: Task, builtin: &Builtin) ->
         );
     }
     found
+}
+
+fn constant_target(report: &DataReport, task: Task) -> Option<Finding> {
+    let constant = |column: &&ColumnReport| column.role == ColumnRole::Target && column.distinct == 1;
+    let ColumnReport { name, .. } = report.described.iter().filter(|_| task == Task::Regression).find(constant)?;
+    let message = format!("the target {name} has the same value in every row, so there is nothing to learn");
+    Some(Finding { kind: FindingKind::Constant, column: Some(name.clone()), message })
+}
+
+/// Categories that look like a way to write that there is no value.
+fn written_for_missing(feature: &FeatureColumn) -> impl Iterator<Item = Finding> {
+    let labels = feature.typed.labels.iter().enumerate();
+    labels.filter(|(_, label)| WRITTEN_FOR_MISSING.contains(&label.as_str())).map(|(place, label)| {
+        let (name, values) = (&feature.field.name, &feature.typed.values);
+        let count = values.iter().filter(|value| **value == place as f64).count();
+        let message = format!(
+            "{name} has {count} values {label:?}, which is a category of its own: were they written for missing? Leave such \
+             cells empty then, and say in features what becomes of them"
+        );
+        Finding { kind: FindingKind::Missing, column: Some(name.clone()), message }
+    })
 }
 
 /// Whole numbers, each once: one after the other, or in a column that is called so.

@@ -20,7 +20,7 @@ use slipway_spec::{Parameters, PositiveInteger};
 use self::loss::Loss;
 use self::rows::{Arranged, Column};
 use self::stages::{Boosted, Stage, boost};
-use super::{FitError, Fitted, Learner, Samples, Scorer};
+use super::{FitError, Fitted, Learner, Samples, Scorer, Told};
 
 /// `HistGradientBoosting` or `GradientBoosting`, for Regression and Classification.
 pub(crate) struct Boosting<'a> {
@@ -126,7 +126,12 @@ impl Learner for Boosting<'_> {
     }
 
     fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError> {
-        let (loss, boosted) = self.boost(rows, &[], parameters, |_, _| ())?;
+        self.fit_telling(rows, parameters, &|_, _, _| ())
+    }
+
+    fn fit_telling(&self, rows: &[u32], parameters: &Parameters, told: Told<'_>) -> Result<Fitted, FitError> {
+        let stages = self.stages(parameters);
+        let (loss, boosted) = self.boost(rows, &[], parameters, |_, stage| told("rounds", stage.count, stages))?;
         let mut trees = TreesBuilder::new(1);
         for tree in &boosted.trees {
             let values: Vec<f64> = tree.values.iter().map(|value| loss.link_factor() * value).collect();

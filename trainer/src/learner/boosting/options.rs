@@ -44,12 +44,7 @@ pub(super) fn hist_plan(parameters: &Parameters, target: &Target, rows: usize) -
 
 /// How `GradientBoosting` boosts.
 pub(super) fn exact_plan(parameters: &Parameters, target: &Target) -> Result<Plan, FitError> {
-    let alpha = || {
-        let alpha = parameters.alpha.map_or(0.9, NonNegativeNumber::get);
-        let error =
-            || FitError(format!("parameters: alpha {alpha} is no quantile; write a number above 0 and below 1"));
-        (alpha > 0.0 && alpha < 1.0).then_some(alpha).ok_or_else(error)
-    };
+    let alpha = || Ok(parameters.alpha.map_or(0.9, NonNegativeNumber::get));
     let loss = loss(parameters, target, alpha)?;
     // Scikit-learn compares these losses without the factor that makes derivatives simple.
     let factor = if matches!(loss, Loss::SquaredError | Loss::Binomial) { 2.0 } else { 1.0 };
@@ -83,7 +78,7 @@ pub(super) fn hist_options(parameters: &Parameters, rows: usize, columns: usize,
         min_rows: parameters.min_samples_leaf.map_or(20, |share| share.of(rows)).max(1),
         l2: parameters.l2_regularization.map_or(0.0, NonNegativeNumber::get),
         max_features,
-        max_bins: parameters.max_bins.map_or(MAX_BINS, PositiveInteger::get).clamp(2, MAX_BINS) as usize,
+        max_bins: parameters.max_bins.map_or(MAX_BINS, PositiveInteger::get).min(MAX_BINS) as usize,
         monotonic,
     }
 }

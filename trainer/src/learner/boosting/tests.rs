@@ -296,7 +296,6 @@ fn what_cannot_be_learnt_is_said() {
         (&numbers, Method::Hist, json!({"loss": "poisson"}), "from 0 on"),
         (&numbers, Method::Hist, json!({"loss": "gamma"}), "above 0"),
         (&numbers, Method::Hist, json!({"loss": "quantile"}), "needs quantile"),
-        (&numbers, Method::Exact, json!({"loss": "huber", "alpha": 1}), "alpha 1"),
         (&three, Method::Exact, json!({"loss": "exponential"}), "two classes"),
         (&numbers, Method::Exact, json!({"n_iter_no_change": 2, "validation_fraction": 1}), "validation_fraction"),
     ] {

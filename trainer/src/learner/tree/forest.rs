@@ -13,7 +13,7 @@ use super::grow::{Grown, Options};
 use super::grower::Workspace;
 use super::weights::{balanced, weights};
 use super::{check_target, random_state};
-use crate::learner::{FitError, Fitted, Learner, Samples, Target};
+use crate::learner::{FitError, Fitted, Learner, Samples, Target, Told};
 
 /// Trees of a forest where the spec does not say.
 const TREES: u32 = 100;
@@ -45,6 +45,10 @@ impl Learner for Forest<'_> {
     }
 
     fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError> {
+        self.fit_telling(rows, parameters, &|_, _, _| ())
+    }
+
+    fn fit_telling(&self, rows: &[u32], parameters: &Parameters, told: Told<'_>) -> Result<Fitted, FitError> {
         let samples = self.ground.samples;
         check_target(samples, rows, parameters)?;
         let plan = Plan::new(self, rows, parameters)?;
@@ -56,7 +60,11 @@ impl Learner for Forest<'_> {
         (0..seeds.len()).par_bridge().for_each_init(Workspace::default, |workspace, place| {
             let tree = plan.tree(seeds[place], workspace);
             // Nothing panics while it holds the lock.
-            collected.lock().unwrap_or_else(PoisonError::into_inner).add(place, tree);
+            let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
+            collected.add(place, tree);
+            let grown = collected.grown();
+            drop(collected);
+            told("trees", grown, seeds.len());
         });
         let collected = collected.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(collected.finish(samples, rows))
@@ -89,12 +97,6 @@ impl<'a> Plan<'a> {
         let samples = forest.ground.samples;
         let bootstrap = parameters.bootstrap.unwrap_or(forest.kind == Kind::RandomForest);
         let oob = parameters.oob_score.unwrap_or(false);
-        if !bootstrap && parameters.max_samples.is_some() {
-            return Err(FitError("max_samples needs bootstrap: true; say so or leave max_samples out".to_owned()));
-        }
-        if !bootstrap && oob {
-            return Err(FitError("oob_score needs bootstrap: true; say so or leave oob_score out".to_owned()));
-        }
         let rebalanced = bootstrap && parameters.class_weight == Some(ClassWeight::BalancedSubsample);
         let class_weight = parameters.class_weight.as_ref().filter(|_| !rebalanced);
         let weights = weights(samples, rows, class_weight)?;
@@ -218,6 +220,11 @@ impl Collected {
                 *sum += value;
             }
         }
+    }
+
+    /// Number of trees that have come.
+    fn grown(&self) -> usize {
+        self.next + self.waiting.len()
     }
 
     fn finish(mut self, samples: &Samples, rows: &[u32]) -> Fitted {

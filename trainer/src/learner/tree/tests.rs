@@ -290,13 +290,6 @@ fn what_cannot_be_is_refused_with_what_to_write() {
         crate::learner::learner(algorithm, samples).fit(&rows, &parameters(json)).unwrap_err().0
     };
     for (algorithm, samples, json, expected) in [
-        (Algorithm::ExtraTrees, &numbers, serde_json::json!({"max_samples": 5}), "max_samples needs bootstrap: true"),
-        (
-            Algorithm::RandomForest,
-            &numbers,
-            serde_json::json!({"oob_score": true, "bootstrap": false}),
-            "oob_score needs bootstrap",
-        ),
         (
             Algorithm::DecisionTree,
             &three,
@@ -314,12 +307,6 @@ fn what_cannot_be_is_refused_with_what_to_write() {
             &three,
             serde_json::json!({"class_weight": {"x": 1}}),
             "class_weight names the class x",
-        ),
-        (
-            Algorithm::DecisionTree,
-            &numbers,
-            serde_json::json!({"class_weight": "balanced"}),
-            "class_weight is for Classification",
         ),
         (
             Algorithm::DecisionTree,

@@ -12,11 +12,7 @@ pub(super) fn weights(
     class_weight: Option<&ClassWeight>,
 ) -> Result<Option<Vec<f64>>, FitError> {
     let (Target::Classes { codes, count }, Some(class_weight)) = (&samples.target, class_weight) else {
-        return if class_weight.is_some() {
-            Err(FitError("class_weight is for Classification; leave it out".to_owned()))
-        } else {
-            some_weight(samples, rows, samples.weights.clone())
-        };
+        return some_weight(samples, rows, samples.weights.clone());
     };
     let by_class = match class_weight {
         ClassWeight::Balanced | ClassWeight::BalancedSubsample => {
