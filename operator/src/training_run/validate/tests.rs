@@ -10,7 +10,7 @@ fn what_the_api_server_cannot_check_is_refused_with_what_to_write() {
     for (spec, part) in [
         (
             "{task: Regression, train: {builtin: {estimator: DecisionTree, parameters: {max_dept: 3}}}}",
-            "train.builtin.parameters: DecisionTree has no parameter max_dept; it has ccp_alpha",
+            "train.builtin.parameters: DecisionTree has no parameter max_dept; did you mean max_depth? it has ccp_alpha",
         ),
         (
             "{task: Regression, train: {builtin: {estimator: DecisionTree, parameters: {criterion: gini}}}}",
