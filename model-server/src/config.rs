@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use slipway_model::Digest;
+use slipway_model::{Digest, Kernel};
 use slipway_spec::contract::{Exit, reason_last};
 
 const MIB: usize = 1 << 20;
+/// Longest deadline of a request, milliseconds: an hour.
+pub const MAX_DEADLINE: u64 = 3_600_000;
 
 /// Serves a trained model over HTTP: predictions on one port, probes and metrics on another.
 #[derive(Clone, Debug, Parser)]
@@ -43,6 +45,10 @@ pub struct Config {
     /// Threads that predict [default: one for each CPU]
     #[arg(long, env = "SLIPWAY_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+
+    /// How trees are walked: plain, arena or complete [default: the quickest, found by timing]. All give the same answers
+    #[arg(long, env = "SLIPWAY_KERNEL")]
+    pub kernel: Option<Kernel>,
 
     /// Log every request
     #[arg(long, env = "SLIPWAY_ACCESS_LOG")]
@@ -79,6 +85,14 @@ pub struct Limits {
     /// Most requests being predicted or waiting for it
     #[arg(long, env = "SLIPWAY_MAX_IN_FLIGHT", value_name = "COUNT", default_value_t = 256, value_parser = count(1 << 20))]
     pub max_in_flight: usize,
+
+    /// Most streams of rows (CSV, NDJSON) being answered; each takes a few hundred KiB at most
+    #[arg(long, env = "SLIPWAY_MAX_STREAMS", value_name = "COUNT", default_value_t = 32, value_parser = count(1 << 20))]
+    pub max_streams: usize,
+
+    /// Milliseconds a request may take where its header x-request-timeout-ms does not say [default: as many as it takes]
+    #[arg(long, env = "SLIPWAY_REQUEST_TIMEOUT_MS", value_name = "MILLISECONDS", value_parser = clap::value_parser!(u64).range(1..=MAX_DEADLINE))]
+    pub request_timeout_ms: Option<u64>,
 
     /// Seconds a request's headers may take
     #[arg(long, env = "SLIPWAY_HEADER_TIMEOUT", value_name = "SECONDS", default_value_t = 5, value_parser = seconds(1))]
@@ -117,6 +131,8 @@ impl Default for Limits {
             max_rows: 100_000,
             max_connections: 4_096,
             max_in_flight: 256,
+            max_streams: 32,
+            request_timeout_ms: None,
             header_timeout: 5,
             body_timeout: 30,
             idle_timeout: 90,

@@ -85,8 +85,12 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
 
     let begun = Instant::now();
     let (dir, digest) = (config.model, config.digest);
-    let loading = tokio::task::spawn_blocking(move || Artefact::load(&dir, digest));
-    let artefact = tokio::select! {
+    let loading = tokio::task::spawn_blocking(move || {
+        let mut artefact = Artefact::load(&dir, digest)?;
+        let kernels = artefact.model.tune(config.kernel);
+        Ok::<_, ArtefactError>((artefact, kernels))
+    });
+    let (artefact, kernels) = tokio::select! {
         loaded = loading => loaded.map_err(io::Error::other)??,
         _ = signals.next() => return Ok(()),
     };
@@ -109,6 +113,7 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
         digest = %app.artefact.digest,
         %address,
         %admin_address,
+        kernels = kernels.map(|kernels| format!("{}, {}", kernels.row.name(), kernels.rows.name())),
         load_seconds = begun.elapsed().as_secs_f64(),
         "serving"
     );

@@ -68,6 +68,8 @@ pub struct App {
     pub in_flight: Semaphore,
     /// Large requests being predicted.
     pub large: Arc<Semaphore>,
+    /// Streams being answered.
+    pub streams: Arc<Semaphore>,
     /// Blocks of [`PENDING_BLOCK`] bytes that bodies may still take.
     pub pending: Arc<Semaphore>,
     /// What is counted.
@@ -95,6 +97,7 @@ impl App {
             access_log: false,
             in_flight: Semaphore::new(limits.max_in_flight),
             large: Arc::new(Semaphore::new(threads)),
+            streams: Arc::new(Semaphore::new(limits.max_streams)),
             pending: Arc::new(Semaphore::new(limits.max_pending_bytes.div_ceil(PENDING_BLOCK))),
             metrics,
             lifecycle,

@@ -1,4 +1,5 @@
-//! How long each kernel takes for a row, alone and in batches of 5,000, in microseconds, as JSON:
+//! How long each kernel takes for a row, alone and in batches of 5,000, in microseconds
+//! of a processor, as JSON:
 //! `cargo run --release --example time_kernels -- ARTEFACT ROWS.csv`, or without arguments on 500 drawn trees of depth 6.
 
 use std::error::Error;
@@ -12,8 +13,10 @@ use slipway_model::{Encoder, Field, Model, Output};
 
 /// Rows of a batch.
 const ROWS: usize = 5_000;
-/// Each is measured this often; the least counts, as other programs only ever slow a machine down.
-const ROUNDS: usize = 15;
+/// Spans that are measured; the least counts, as other programs only ever slow a machine down.
+const SPANS: usize = 5;
+/// How much of a processor's time a span takes at least: the system counts it in steps of a few milliseconds.
+const SPAN: Duration = Duration::from_millis(100);
 
 /// A model and rows to predict.
 type Subject = (Model, Vec<Vec<f64>>);
@@ -28,28 +31,48 @@ fn main() -> Result<(), Box<dyn Error>> {
     for kernel in Kernel::ALL.map(Some).into_iter().chain([None]) {
         let started = Instant::now();
         let used = model.tune(kernel);
-        let tuned = started.elapsed();
-        let (mut row, mut batch) = (Duration::MAX, Duration::MAX);
-        for _ in 0..ROUNDS {
-            let started = Instant::now();
-            for row in rows.iter().take(1000) {
+        let tuned = started.elapsed().as_secs_f64();
+        let output = model.predict_rows(rows.iter().map(Vec::as_slice));
+        let bits = output.iter().map(|number| number.to_bits()).collect();
+        assert!(*expected.get_or_insert_with(|| Vec::clone(&bits)) == bits, "{kernel:?} answers otherwise");
+        let row = measure(rows.len(), || {
+            for row in &rows {
                 black_box(model.predict_raw(black_box(row)));
             }
-            row = row.min(started.elapsed() / 1000_u32.min(rows.len() as u32));
-            let started = Instant::now();
-            let output = black_box(model.predict_rows(rows.iter().map(Vec::as_slice)));
-            batch = batch.min(started.elapsed() / rows.len() as u32);
-            let bits = output.iter().map(|number| number.to_bits()).collect();
-            assert!(*expected.get_or_insert_with(|| Vec::clone(&bits)) == bits, "{kernel:?} answers otherwise");
-        }
-        let (row, batch) = (row.as_nanos() as f64 / 1e3, batch.as_nanos() as f64 / 1e3);
+        })?;
+        let batch = measure(rows.len(), || {
+            black_box(model.predict_rows(black_box(&rows).iter().map(Vec::as_slice)));
+        })?;
         let asked = kernel.map_or("timed", Kernel::name);
         println!(
-            r#"{{"kernel": "{asked}", "used": "{used:?}", "tuneSeconds": {}, "row": {row}, "batch": {batch}}}"#,
-            tuned.as_secs_f64()
+            r#"{{"kernel": "{asked}", "used": "{used:?}", "tuneSeconds": {tuned}, "row": {row:.2}, "batch": {batch:.2}}}"#
         );
     }
     Ok(())
+}
+
+/// Microseconds of a processor that `work` takes for each of its rows.
+fn measure(rows: usize, mut work: impl FnMut()) -> Result<f64, Box<dyn Error>> {
+    let mut least = f64::INFINITY;
+    for _ in 0..SPANS {
+        let (started, mut times) = (cpu()?, 0);
+        let spent = loop {
+            work();
+            times += 1;
+            let spent = cpu()?.saturating_sub(started);
+            if spent >= SPAN {
+                break spent;
+            }
+        };
+        least = least.min(spent.as_secs_f64() * 1e6 / (times * rows) as f64);
+    }
+    Ok(least)
+}
+
+/// Time that this thread has been on a processor, from Linux.
+fn cpu() -> Result<Duration, Box<dyn Error>> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(Duration::from_nanos(text.split_whitespace().next().unwrap_or_default().parse()?))
 }
 
 fn read(artefact: &Path, rows: &Path) -> Result<Subject, Box<dyn Error>> {

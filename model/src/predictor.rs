@@ -111,7 +111,10 @@ impl Model {
         }
         let outputs = self.output.width();
         let mut output = vec![0.0; count * outputs];
-        self.learned.estimator.predict_rows(&columns, &mut output, outputs);
+        match count {
+            1 => self.learned.estimator.predict(&columns, &mut output),
+            _ => self.learned.estimator.predict_rows(&columns, &mut output, outputs),
+        }
         output
     }
 
@@ -123,7 +126,11 @@ impl Model {
 
     /// Predicts a decoded row.
     pub fn predict(&self, row: &[f64]) -> Prediction {
-        let raw = self.predict_raw(row);
+        self.prediction(self.predict_raw(row))
+    }
+
+    /// What the numbers of one row, as [`Model::predict_raw`] gives them, mean.
+    pub fn prediction(&self, raw: Vec<f64>) -> Prediction {
         match &self.output {
             Output::Regression { .. } => Prediction::Number(raw[0]),
             Output::Classification { .. } => Prediction::Class { class: self.output.class(&raw), probabilities: raw },

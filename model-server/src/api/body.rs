@@ -20,11 +20,17 @@ const DISCARDED: u64 = 64 << 20;
 /// How long that may take.
 const DISCARDING: Duration = Duration::from_secs(5);
 
-/// Refuses what is not said to be JSON.
-pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+/// Refuses what is compressed.
+pub fn require_plain(headers: &HeaderMap) -> Result<(), ApiError> {
     if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(ApiError::unsupported_media_type("send the body as it is, without Content-Encoding"));
     }
+    Ok(())
+}
+
+/// Refuses what is not said to be JSON.
+pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    require_plain(headers)?;
     if headers.contains_key("inference-header-content-length") {
         return Err(ApiError::unsupported_media_type("binary tensors are not supported; send tensors as JSON"));
     }
@@ -85,8 +91,8 @@ pub async fn read(
     Ok(Held { bytes: read.freeze(), _room: account.held })
 }
 
-/// The next piece of a body.
-async fn next(body: &mut Body, limits: &Limits) -> Result<Option<Bytes>, ApiError> {
+/// The next piece of a body; none where it has ended.
+pub async fn next(body: &mut Body, limits: &Limits) -> Result<Option<Bytes>, ApiError> {
     loop {
         let frame = progress(limits, body.frame()).await?;
         match frame {
@@ -118,7 +124,7 @@ pub async fn refuse(headers: &HeaderMap, mut body: Body, error: ApiError) -> Api
 }
 
 /// Reads on for a while and forgets what it reads.
-async fn discard(body: &mut Body) {
+pub async fn discard(body: &mut Body) {
     let until = Instant::now() + DISCARDING;
     let mut left = DISCARDED;
     while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {

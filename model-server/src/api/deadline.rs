@@ -7,27 +7,28 @@ use axum::http::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::ApiError;
+use crate::config::MAX_DEADLINE;
 
 /// The header that says it, in milliseconds.
 pub const HEADER: &str = "x-request-timeout-ms";
-/// Longest deadline, milliseconds: an hour.
-const MAX_MILLISECONDS: u64 = 3_600_000;
-
-/// When the caller stops waiting, if it said so.
+/// When the caller stops waiting, if it or a flag said so.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// The deadline that a request's headers set, from now on.
-    pub fn of(headers: &HeaderMap) -> Result<Deadline, ApiError> {
-        let Some(value) = headers.get(HEADER) else { return Ok(Deadline(None)) };
+    /// No deadline.
+    pub const fn none() -> Deadline {
+        Deadline(None)
+    }
+
+    /// The deadline that a request's headers set, from now on, or the `usual` one, milliseconds.
+    pub fn of(headers: &HeaderMap, usual: Option<u64>) -> Result<Deadline, ApiError> {
+        let after = |milliseconds| Deadline(Some(Instant::now() + Duration::from_millis(milliseconds)));
+        let Some(value) = headers.get(HEADER) else { return Ok(usual.map_or(Deadline(None), after)) };
         let milliseconds: Option<u64> = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-        match milliseconds.filter(|milliseconds| (1..=MAX_MILLISECONDS).contains(milliseconds)) {
-            Some(milliseconds) => Ok(Deadline(Some(Instant::now() + Duration::from_millis(milliseconds)))),
-            None => {
-                Err(ApiError::bad_request(format!("{HEADER}: expected milliseconds, from 1 to {MAX_MILLISECONDS}")))
-            }
-        }
+        let milliseconds = milliseconds.filter(|milliseconds| (1..=MAX_DEADLINE).contains(milliseconds));
+        let wrong = || ApiError::bad_request(format!("{HEADER}: expected milliseconds, from 1 to {MAX_DEADLINE}"));
+        milliseconds.map(after).ok_or_else(wrong)
     }
 
     /// Whether there is still time.

@@ -20,7 +20,7 @@ pub struct ApiError {
 /// One mistake of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detail {
-    /// The row, from 1.
+    /// The row, from 1; 0 for the header of a table.
     pub row: usize,
     /// The field; absent where the row as a whole is meant.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,12 +49,14 @@ pub fn summary(details: &[Detail], mistakes: usize) -> String {
         return format!("{mistakes} mistakes");
     };
     let field = field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
+    // Row 0 is a table's header.
+    let row = if *row == 0 { "header".to_owned() } else { format!("row {row}") };
     let more = match mistakes.saturating_sub(1) {
         0 => String::new(),
         1 => " (and 1 more mistake)".to_owned(),
         more => format!(" (and {more} more mistakes)"),
     };
-    format!("row {row}: {field}expected {expected}, got {got}{more}")
+    format!("{row}: {field}expected {expected}, got {got}{more}")
 }
 
 impl ApiError {
@@ -137,10 +139,15 @@ impl ApiError {
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a bug in the server; its log says more")
     }
 
-    /// 504: the caller's own deadline passed.
+    /// 504: the request's deadline passed.
     pub fn deadline() -> ApiError {
-        let message = "the deadline of x-request-timeout-ms passed";
+        let message = "the request took longer than its deadline; x-request-timeout-ms sets another one";
         ApiError::refused(StatusCode::GATEWAY_TIMEOUT, Refusal::Deadline, message)
+    }
+
+    /// What is wrong, in one line.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// Why the request was turned away, where that protects the server.

@@ -7,6 +7,7 @@ pub mod json;
 pub mod openapi;
 pub mod page;
 mod predict;
+mod stream;
 mod v1;
 mod v2;
 
@@ -167,7 +168,8 @@ async fn answer_within(
 ) -> Result<Vec<u8>, ApiError> {
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    let deadline = match body::require_json(headers).and_then(|()| Deadline::of(headers)) {
+    let deadline = match body::require_json(headers).and_then(|()| Deadline::of(headers, app.limits.request_timeout_ms))
+    {
         Ok(deadline) => deadline,
         Err(error) => return Err(body::refuse(headers, body, error).await),
     };

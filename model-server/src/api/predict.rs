@@ -13,14 +13,18 @@ use slipway_model::{Artefact, Model, Prediction};
 use super::deadline::Deadline;
 use super::error::{ApiError, Detail};
 use super::json::rows::{self, Form, RowError, Rows};
+use super::stream::{self, Format};
 use super::{answer, to_json};
 use crate::state::App;
 
-/// How often the deadline is looked at, rows.
-const DEADLINE_EVERY: usize = 64;
+/// Rows that are predicted together; then the deadline is looked at.
+pub const TOGETHER: usize = 256;
 
 /// `POST /predict`.
 pub async fn predict(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    if let Some(format) = Format::of_body(request.headers()) {
+        return stream::answer(app, request, format).await;
+    }
     answer(app, request, |app, body, deadline| {
         let rows = rows::read(app, body, Form::Any, deadline)?;
         let single = rows.single;
@@ -48,7 +52,8 @@ pub async fn predict(State(app): State<Arc<App>>, request: Request) -> Result<Re
 /// The reply to a row, for documentation.
 pub fn example_reply(artefact: &Artefact, row: Option<&Map<String, Value>>) -> Option<Value> {
     let Artefact { manifest, model, .. } = artefact;
-    let prediction = predict_row(model, 1, &model.decode_json(row?).ok()?).ok()?;
+    let decoded = model.decode_json(row?).ok()?;
+    let prediction = predict_together(model, [decoded.as_slice()]).pop()??;
     let row = PredictedRow::new(model, &prediction, "0".repeat(32));
     let (model, version) = (manifest.model_name.as_str(), manifest.version.as_str());
     serde_json::to_value(RowReply { row, model, version, warnings: Vec::new() }).ok()
@@ -65,11 +70,19 @@ pub struct Predicted {
 /// Predicts the rows of a body and counts them.
 pub fn predict_rows(app: &App, rows: Rows, deadline: Deadline) -> Result<Predicted, ApiError> {
     let mut predicted = Vec::with_capacity(rows.rows.len());
-    for (place, row) in rows.rows.into_iter().enumerate() {
-        if place % DEADLINE_EVERY == 0 {
-            deadline.check()?;
+    let mut rest = rows.rows.into_iter();
+    while rest.len() > 0 {
+        deadline.check()?;
+        let together: Vec<_> = rest.by_ref().take(TOGETHER).collect();
+        let good = together.iter().flatten().map(Vec::as_slice);
+        let mut predictions = predict_together(app.model(), good).into_iter();
+        for row in together {
+            let number = predicted.len() + 1;
+            predicted.push(row.and_then(|_| match predictions.next().flatten() {
+                Some(prediction) => Ok(prediction),
+                None => Err(RowError::one(too_large(number))),
+            }));
         }
-        predicted.push(row.and_then(|row| predict_row(app.model(), place + 1, &row).map_err(RowError::one)));
     }
     let good = predicted.iter().filter(|row| row.is_ok()).count();
     app.metrics.rows(good, predicted.len() - good);
@@ -77,18 +90,17 @@ pub fn predict_rows(app: &App, rows: Rows, deadline: Deadline) -> Result<Predict
     Ok(Predicted { rows: predicted, warnings: rows.unknown.warnings() })
 }
 
-/// Predicts one row. Values so large that there is no finite prediction are the row's mistake.
-pub fn predict_row(model: &Model, number: usize, row: &[f64]) -> Result<Prediction, Detail> {
-    let prediction = model.predict(row);
-    let finite = match &prediction {
-        Prediction::Number(number) => number.is_finite(),
-        Prediction::Class { probabilities, .. } => probabilities.iter().all(|number| number.is_finite()),
-    };
-    if finite {
-        Ok(prediction)
-    } else {
-        Err(Detail::of_row(number, "values with a finite prediction", "values that are too large"))
-    }
+/// Predicts rows; none where a row has no finite prediction.
+pub fn predict_together<'r>(model: &Model, rows: impl IntoIterator<Item = &'r [f64]>) -> Vec<Option<Prediction>> {
+    let numbers = model.predict_rows(rows);
+    let finite = |raw: &[f64]| raw.iter().all(|number| number.is_finite());
+    let rows = numbers.chunks_exact(model.output().width());
+    rows.map(|raw| finite(raw).then(|| model.prediction(raw.to_vec()))).collect()
+}
+
+/// The mistake of a row whose values are so large that there is no finite prediction.
+pub fn too_large(number: usize) -> Detail {
+    Detail::of_row(number, "values with a finite prediction", "values that are too large")
 }
 
 /// What is predicted: a number or the name of a class.
@@ -129,8 +141,9 @@ impl Serialize for Probabilities<'_> {
     }
 }
 
+/// A row's prediction as callers see it.
 #[derive(Serialize)]
-struct PredictedRow<'a> {
+pub struct PredictedRow<'a> {
     prediction: Answer<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     probabilities: Option<Probabilities<'a>>,
@@ -171,13 +184,19 @@ struct ListReply<'a> {
 /// One row of a list: a prediction, or what is wrong with the row.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Item<'a> {
+pub enum Item<'a> {
+    /// A prediction.
     Predicted(PredictedRow<'a>),
-    Refused { error: Mistakes<'a> },
+    /// No prediction.
+    Refused {
+        /// Why not.
+        error: Mistakes<'a>,
+    },
 }
 
 impl<'a> Item<'a> {
-    fn new(app: &'a App, row: &'a Result<Prediction, RowError>) -> Item<'a> {
+    /// As callers see it, with an identifier of its own.
+    pub fn new(app: &'a App, row: &'a Result<Prediction, RowError>) -> Item<'a> {
         match row {
             Ok(prediction) => Item::Predicted(PredictedRow::new(app.model(), prediction, app.ids.next())),
             Err(RowError { message, details, .. }) => Item::Refused { error: Mistakes { message, details } },
@@ -185,8 +204,9 @@ impl<'a> Item<'a> {
     }
 }
 
+/// What is wrong with a row.
 #[derive(Serialize)]
-struct Mistakes<'a> {
+pub struct Mistakes<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     details: &'a [Detail],

@@ -4,14 +4,16 @@ mod guard;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use bytes::Bytes;
 use futures::FutureExt;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -135,6 +137,35 @@ async fn reaches(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
 }
 
+/// The body of a reply. With it ends the server's turn: until then the caller may still be sending rows of a stream.
+struct Reply {
+    body: Body,
+    turns: Turns,
+}
+
+impl hyper::body::Body for Reply {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.turns.next();
+    }
+}
+
 /// Says that there are too many connections, and waits until the other side has understood.
 async fn turn_away(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(FULL).await?;
@@ -162,9 +193,8 @@ async fn connection(stream: TcpStream, router: Router, timeouts: Timeouts, mut s
         let turns = turns.clone();
         let answer = router.clone().call(request.map(Body::new));
         async move {
-            let response = answer.await;
-            turns.next();
-            Ok::<_, Infallible>(response.unwrap_or_else(|never| match never {}))
+            let response = answer.await.unwrap_or_else(|never| match never {});
+            Ok::<_, Infallible>(response.map(|body| Reply { body, turns }))
         }
     });
     let connection =

@@ -46,6 +46,15 @@ impl Connection {
         Ok(Some(Reply { status, headers, body: String::from_utf8(body).map_err(|_| bad())? }))
     }
 
+    /// Reads a line of whatever comes.
+    pub fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        match self.stream.read_line(&mut line)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line),
+        }
+    }
+
     /// Whether the server has closed the connection, with nothing more to say.
     pub fn is_closed(&mut self) -> bool {
         matches!(self.read(), Ok(None))

@@ -10,4 +10,5 @@ mod predict;
 mod process;
 mod routes;
 mod sockets;
+mod stream;
 mod support;

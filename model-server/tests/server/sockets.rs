@@ -153,7 +153,7 @@ fn a_refusal_reaches_clients_that_send_everything_first() {
     {
         assert_eq!(server.connect().post(path, &body).unwrap().status, status, "{path}");
     }
-    let csv = post("/predict", &body).replace("application/json", "text/csv");
+    let csv = post("/predict", &body).replace("application/json", "text/plain");
     let mut client = server.connect();
     client.write(csv).unwrap();
     assert_eq!(client.read().unwrap().unwrap().status, 415);
@@ -247,4 +247,28 @@ fn closing_finishes_what_is_in_flight() {
     server.ended.take().unwrap().join().unwrap();
     server.ended = Some(std::thread::spawn(|| ()));
     assert!(Connection::open(server.address).is_err());
+}
+
+#[test]
+fn a_stream_is_answered_while_it_comes_and_only_standing_still_ends_it() {
+    let server = Server::start(short());
+    let mut stream = server.connect();
+    stream
+        .write("POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .unwrap();
+    let mut text = String::new();
+    // Longer than any timer, one row after the other.
+    for row in 1..=8 {
+        stream.write("a\r\n{\"x\": 12}\n\r\n").unwrap();
+        let line = format!("\"row\":{row},\"prediction\":24.0,");
+        while !text.contains(&line) {
+            text.push_str(&stream.line().unwrap());
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    // Then nothing comes.
+    while !text.contains("{\"error\":\"nothing of the body came for 1 seconds\"}") {
+        text.push_str(&stream.line().unwrap());
+    }
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
 }

@@ -60,6 +60,13 @@ impl RowError {
         let details = vec![detail];
         RowError { message: summary(&details, 1), details, mistakes: 1 }
     }
+
+    /// A row with mistakes in its fields.
+    pub fn of_fields(row: usize, errors: Vec<FieldError>) -> RowError {
+        let mistakes = errors.len();
+        let details: Vec<_> = errors.into_iter().map(|error| Detail::of_field(row, error)).collect();
+        RowError { message: summary(&details, mistakes), details, mistakes }
+    }
 }
 
 /// Fields that the model does not know.
@@ -95,15 +102,7 @@ impl Unknown {
 
 /// Reads the rows of a body.
 pub fn read(app: &App, body: &[u8], form: Form, deadline: Deadline) -> Result<Rows, ApiError> {
-    let mut scan = Scan {
-        fields: app.model().fields(),
-        places: &app.places,
-        max_rows: app.max_rows(),
-        deadline,
-        details_left: MAX_DETAILS,
-        unknown: Unknown::default(),
-        stopped: None,
-    };
+    let mut scan = Scan::new(app, deadline);
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let read = Body { scan: &mut scan, form }
         .deserialize(&mut deserializer)
@@ -113,6 +112,17 @@ pub fn read(app: &App, body: &[u8], form: Form, deadline: Deadline) -> Result<Ro
         (Err(error), None) => Err(fault(body, &error)),
         (Ok((single, rows)), None) => Ok(Rows { single, rows, unknown: scan.unknown }),
     }
+}
+
+/// Reads row `number` of a stream. What is no JSON costs only itself.
+pub fn read_one(app: &App, line: &[u8], number: usize, unknown: &mut Unknown) -> Result<Vec<f64>, RowError> {
+    let mut scan = Scan::new(app, Deadline::none());
+    scan.unknown = std::mem::take(unknown);
+    let mut deserializer = serde_json::Deserializer::from_slice(line);
+    let read =
+        Row { scan: &mut scan, number }.deserialize(&mut deserializer).and_then(|row| deserializer.end().map(|()| row));
+    *unknown = scan.unknown;
+    read.unwrap_or_else(|error| Err(RowError::one(Detail::of_row(number, "a row as JSON", error.to_string()))))
 }
 
 /// What reading one body needs and notes.
@@ -127,7 +137,19 @@ struct Scan<'m> {
     stopped: Option<ApiError>,
 }
 
-impl Scan<'_> {
+impl<'m> Scan<'m> {
+    fn new(app: &'m App, deadline: Deadline) -> Scan<'m> {
+        Scan {
+            fields: app.model().fields(),
+            places: &app.places,
+            max_rows: app.max_rows(),
+            deadline,
+            details_left: MAX_DETAILS,
+            unknown: Unknown::default(),
+            stopped: None,
+        }
+    }
+
     fn stop<E: de::Error>(&mut self, error: ApiError) -> E {
         self.stopped = Some(error);
         E::custom("stopped")
@@ -136,12 +158,10 @@ impl Scan<'_> {
     /// A row's mistakes, given by the places of the fields.
     fn row_error(&mut self, row: usize, mut errors: Vec<(usize, FieldError)>) -> RowError {
         errors.sort_by_key(|(place, _)| *place);
-        let mistakes = errors.len();
-        let mut details: Vec<_> = errors.into_iter().map(|(_, error)| Detail::of_field(row, error)).collect();
-        let message = summary(&details, mistakes);
-        details.truncate(self.details_left);
-        self.details_left -= details.len();
-        RowError { details, mistakes, message }
+        let mut error = RowError::of_fields(row, errors.into_iter().map(|(_, error)| error).collect());
+        error.details.truncate(self.details_left);
+        self.details_left -= error.details.len();
+        error
     }
 }
 

@@ -17,12 +17,9 @@ use crate::api::deadline::Deadline;
 use crate::api::error::{ApiError, Detail};
 use crate::api::json::Cell;
 use crate::api::json::rows::{MAX_DETAILS, Unknown};
-use crate::api::predict::{Answer, predict_row};
+use crate::api::predict::{Answer, TOGETHER, predict_together, too_large};
 use crate::api::{answer, refuse, to_json};
 use crate::state::App;
-
-/// How often the deadline is looked at, rows.
-const DEADLINE_EVERY: usize = 64;
 
 /// `POST /v2/models/{model}[/versions/{version}]/infer`.
 pub async fn infer(State(app): State<Arc<App>>, Path(target): Path<Target>, request: Request) -> Response {
@@ -168,12 +165,11 @@ impl<'r, 'de> Batch<'r, 'de> {
         let mut predictions = Vec::with_capacity(self.rows);
         let mut details: Vec<Detail> = Vec::new();
         let mut mistakes = 0;
-        let mut values = Vec::with_capacity(fields.len());
+        let mut values = Vec::with_capacity(fields.len() * TOGETHER.min(self.rows));
         for row in 0..self.rows {
-            if row % DEADLINE_EVERY == 0 {
+            if row % TOGETHER == 0 {
                 deadline.check()?;
             }
-            values.clear();
             for (place, field) in fields.iter().enumerate() {
                 let value = match self.cell(row, place, fields.len()) {
                     Some((cell, datatype)) if !datatype.holds(cell) => Err(FieldError {
@@ -194,10 +190,12 @@ impl<'r, 'de> Batch<'r, 'de> {
                     }
                 }
             }
-            if mistakes == 0 {
-                let prediction = predict_row(app.model(), row + 1, &values);
-                let bad = |detail| ApiError::bad_rows(StatusCode::BAD_REQUEST, vec![detail], 1);
-                predictions.push(prediction.map_err(bad)?);
+            if mistakes == 0 && ((row + 1) % TOGETHER == 0 || row + 1 == self.rows) {
+                for prediction in predict_together(app.model(), values.chunks_exact(fields.len())) {
+                    let bad = |detail| ApiError::bad_rows(StatusCode::BAD_REQUEST, vec![detail], 1);
+                    predictions.push(prediction.ok_or_else(|| bad(too_large(predictions.len() + 1)))?);
+                }
+                values.clear();
             }
         }
         if mistakes > 0 {
