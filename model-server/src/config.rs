@@ -50,6 +50,10 @@ pub struct Config {
     #[arg(long, env = "SLIPWAY_KERNEL")]
     pub kernel: Option<Kernel>,
 
+    /// File with the keys that callers must show, one a line; read again when it changes [default: anybody may call]
+    #[arg(long, env = "SLIPWAY_API_KEYS", value_name = "FILE")]
+    pub api_keys: Option<PathBuf>,
+
     /// Log every request
     #[arg(long, env = "SLIPWAY_ACCESS_LOG")]
     pub access_log: bool,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::admin::{self, Admin};
-use crate::api;
+use crate::api::{self, keys::Keys};
 use crate::config::{Config, Limits};
 use crate::listen::{self, Options, Stage, Watcher};
 use crate::metrics::{self, Metrics, Refusal};
@@ -27,6 +28,8 @@ use crate::state::{App, Lifecycle, Phase};
 const ADMIN_CONNECTIONS: usize = 64;
 /// How long a request that is on its way on an open connection is awaited before the connection is closed.
 const LINGER: Duration = Duration::from_millis(500);
+/// How often the file of keys is read.
+const KEYS_EVERY: Duration = Duration::from_secs(2);
 /// File descriptors that are not connections of the API.
 const OTHER_FILES: usize = 128;
 
@@ -44,6 +47,14 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The file of keys cannot be used.
+    #[error("{}: {source}", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The system refuses threads, timers or signals.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -55,6 +66,8 @@ impl StartError {
         match self {
             StartError::Artefact(error) => error.exit(),
             StartError::Listen { .. } => Exit::Unavailable,
+            StartError::Keys { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
+            StartError::Keys { .. } => Exit::Data,
             StartError::System(_) => Exit::Internal,
         }
     }
@@ -100,6 +113,7 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
     let options = Options::new(&limits);
     let mut app = App::new(artefact, limits, threads, metrics.clone(), lifecycle.clone());
     app.access_log = config.access_log;
+    app.keys = config.api_keys.map(read_keys).transpose()?;
     let listener = bind(config.listen).await?;
     let address = listener.local_addr()?;
     let (stage, stages) = watch::channel(Stage::Open);
@@ -135,6 +149,24 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reads the keys, now and then again.
+fn read_keys(path: PathBuf) -> Result<Arc<Keys>, StartError> {
+    let keys = Keys::read(path.clone()).map_err(|source| StartError::Keys { path: path.clone(), source })?;
+    let keys = Arc::new(keys);
+    let read = keys.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(KEYS_EVERY).await;
+            match read.reload() {
+                Ok(false) => {}
+                Ok(true) => tracing::info!(path = %path.display(), "new keys"),
+                Err(error) => tracing::warn!(path = %path.display(), %error, "the keys stay as they were"),
+            }
+        }
+    });
+    Ok(keys)
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use slipway_model::{Artefact, Field, Manifest, Model};
 use tokio::sync::Semaphore;
 
+use crate::api::keys::Keys;
 use crate::api::{openapi, page};
 use crate::config::Limits;
 use crate::ids::Ids;
@@ -64,6 +65,8 @@ pub struct App {
     pub limits: Limits,
     /// Whether every request is logged.
     pub access_log: bool,
+    /// The keys that callers must show.
+    pub keys: Option<Arc<Keys>>,
     /// Requests being predicted or waiting for it.
     pub in_flight: Semaphore,
     /// Large requests being predicted.
@@ -95,6 +98,7 @@ impl App {
         App {
             places: Places::new(artefact.model.fields()),
             access_log: false,
+            keys: None,
             in_flight: Semaphore::new(limits.max_in_flight),
             large: Arc::new(Semaphore::new(threads)),
             streams: Arc::new(Semaphore::new(limits.max_streams)),

@@ -79,6 +79,14 @@ impl ApiError {
         ApiError { details, ..ApiError::new(status, message) }
     }
 
+    /// 401: no key, or not one of those.
+    pub fn unauthorised() -> ApiError {
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "this server wants a key, in the header Authorization: Bearer KEY or X-Api-Key: KEY",
+        )
+    }
+
     /// 404.
     pub fn not_found(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, message)
@@ -170,6 +178,9 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

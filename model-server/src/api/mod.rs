@@ -4,6 +4,7 @@ pub mod body;
 pub mod deadline;
 pub mod error;
 pub mod json;
+pub mod keys;
 pub mod openapi;
 pub mod page;
 mod predict;
@@ -118,7 +119,11 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let line = app.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
 
     app.metrics.in_flight.inc();
-    let mut response = next.run(request).await;
+    let open = [route::V2_LIVE, route::V2_READY].contains(&route);
+    let mut response = match &app.keys {
+        Some(keys) if !open && !keys.admit(request.headers()) => refuse(request, ApiError::unauthorised()).await,
+        _ => next.run(request).await,
+    };
     app.metrics.in_flight.dec();
 
     let status = response.status();

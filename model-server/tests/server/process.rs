@@ -262,3 +262,33 @@ fn the_open_inference_protocol_is_kept() {
         assert!(lacking.is_empty(), "{name}: {lacking:#?}");
     }
 }
+
+#[test]
+fn with_a_file_of_keys_only_who_shows_one_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    twice().write(dir.path());
+    let keys = dir.path().join("keys");
+    let flag = ["--api-keys", keys.to_str().unwrap()];
+    let refused = command(dir.path()).args(flag).output().unwrap();
+    assert_eq!(refused.status.code(), Some(66));
+    std::fs::write(&keys, "first\n").unwrap();
+    let server = Server::start(dir.path(), &flag);
+    let ask = |key: &str| {
+        let mut connection = Connection::open(server.address).unwrap();
+        connection.write(format!("GET /v2 HTTP/1.1\r\nHost: x\r\nX-Api-Key: {key}\r\n\r\n")).unwrap();
+        connection.read().unwrap().unwrap()
+    };
+    assert_eq!(ask("first").status, 200);
+    let answer = ask("second");
+    assert_eq!((answer.status, answer.headers.contains("www-authenticate: bearer")), (401, true), "{answer:?}");
+    assert_eq!(Connection::open(server.address).unwrap().get("/v2/health/ready").unwrap().status, 200);
+    std::fs::write(&keys, "second\n").unwrap();
+    let begun = Instant::now();
+    while ask("second").status != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(ask("first").status, 401);
+    server.signal("-INT");
+    assert_eq!(server.end(), 0);
+}
