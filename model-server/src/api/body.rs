@@ -32,7 +32,9 @@ pub fn require_plain(headers: &HeaderMap) -> Result<(), ApiError> {
 pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     require_plain(headers)?;
     if headers.contains_key("inference-header-content-length") {
-        return Err(ApiError::unsupported_media_type("binary tensors are not supported; send tensors as JSON"));
+        return Err(ApiError::unsupported_media_type(
+            "tensors as bytes are for the Open Inference Protocol; send JSON",
+        ));
     }
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();

@@ -152,29 +152,30 @@ fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// Answers a request with a JSON body: reads it within all bounds, has `work` make the reply of it.
+/// Answers a request with a body that `accepts` takes: reads it within all bounds, has `work` make the reply of it.
 async fn answer(
     app: Arc<App>,
     request: Request,
-    work: impl FnOnce(&App, &[u8], Deadline) -> Result<Vec<u8>, ApiError> + Send + 'static,
+    accepts: fn(&HeaderMap) -> Result<(), ApiError>,
+    work: impl FnOnce(&App, &[u8], Deadline) -> Result<Response, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let metrics = app.metrics.clone();
-    let result = answer_within(app, request, work).await;
+    let result = answer_within(app, request, accepts, work).await;
     if let Some(refusal) = result.as_ref().err().and_then(ApiError::refusal) {
         metrics.refused(refusal);
     }
-    result.map(json)
+    result
 }
 
 async fn answer_within(
     app: Arc<App>,
     request: Request,
-    work: impl FnOnce(&App, &[u8], Deadline) -> Result<Vec<u8>, ApiError> + Send + 'static,
-) -> Result<Vec<u8>, ApiError> {
+    accepts: fn(&HeaderMap) -> Result<(), ApiError>,
+    work: impl FnOnce(&App, &[u8], Deadline) -> Result<Response, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    let deadline = match body::require_json(headers).and_then(|()| Deadline::of(headers, app.limits.request_timeout_ms))
-    {
+    let deadline = match accepts(headers).and_then(|()| Deadline::of(headers, app.limits.request_timeout_ms)) {
         Ok(deadline) => deadline,
         Err(error) => return Err(body::refuse(headers, body, error).await),
     };

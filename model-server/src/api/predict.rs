@@ -10,11 +10,12 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use slipway_model::{Artefact, Model, Prediction};
 
+use super::body::require_json;
 use super::deadline::Deadline;
 use super::error::{ApiError, Detail};
 use super::json::rows::{self, Form, RowError, Rows};
 use super::stream::{self, Format};
-use super::{answer, to_json};
+use super::{answer, reply};
 use crate::state::App;
 
 /// Rows that are predicted together; then the deadline is looked at.
@@ -25,7 +26,7 @@ pub async fn predict(State(app): State<Arc<App>>, request: Request) -> Result<Re
     if let Some(format) = Format::of_body(request.headers()) {
         return stream::answer(app, request, format).await;
     }
-    answer(app, request, |app, body, deadline| {
+    answer(app, request, require_json, |app, body, deadline| {
         let rows = rows::read(app, body, Form::Any, deadline)?;
         let single = rows.single;
         let Predicted { rows, warnings } = predict_rows(app, rows, deadline)?;
@@ -33,12 +34,12 @@ pub async fn predict(State(app): State<Arc<App>>, request: Request) -> Result<Re
         let (model, version) = (manifest.model_name.as_str(), manifest.version.as_str());
         if !single {
             let predictions = rows.iter().map(|row| Item::new(app, row)).collect();
-            return Ok(to_json(&ListReply { predictions, model, version, warnings }));
+            return Ok(reply(&ListReply { predictions, model, version, warnings }));
         }
         match rows.into_iter().next() {
             Some(Ok(prediction)) => {
                 let row = PredictedRow::new(app.model(), &prediction, app.ids.next());
-                Ok(to_json(&RowReply { row, model, version, warnings }))
+                Ok(reply(&RowReply { row, model, version, warnings }))
             }
             Some(Err(error)) => {
                 Err(ApiError::bad_rows(StatusCode::UNPROCESSABLE_ENTITY, error.details, error.mistakes))

@@ -9,10 +9,11 @@ use axum::routing::{MethodRouter, any};
 use serde::Serialize;
 use serde_json::json;
 
+use super::body::require_json;
 use super::error::{ApiError, Detail};
 use super::json::rows::{self, Form, MAX_DETAILS};
 use super::predict::{Answer, predict_rows};
-use super::{answer, refuse, reply, to_json};
+use super::{answer, refuse, reply};
 use crate::state::{App, Phase};
 
 const PREDICT: &str = ":predict";
@@ -53,7 +54,7 @@ async fn predict(app: Arc<App>, request: Request) -> Result<Response, ApiError> 
         #[serde(skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,
     }
-    answer(app, request, |app, body, deadline| {
+    answer(app, request, require_json, |app, body, deadline| {
         let rows = rows::read(app, body, Form::Instances, deadline)?;
         let predicted = predict_rows(app, rows, deadline)?;
         let mut predictions = Vec::with_capacity(predicted.rows.len());
@@ -71,7 +72,7 @@ async fn predict(app: Arc<App>, request: Request) -> Result<Response, ApiError> 
         if mistakes > 0 {
             return Err(ApiError::bad_rows(StatusCode::UNPROCESSABLE_ENTITY, details, mistakes));
         }
-        Ok(to_json(&Reply { predictions, warnings: predicted.warnings }))
+        Ok(reply(&Reply { predictions, warnings: predicted.warnings }))
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! The Open Inference Protocol's inference.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 use slipway_model_server::config::Limits;
 
@@ -188,4 +189,67 @@ async fn no_rows_are_no_fault_and_too_many_are() {
     let three = json!({"inputs": [tensor("x", "FP64", &[3], &json!([1, 2, 3]))]});
     let answer = client.post("/v2/models/twice/infer", three.to_string()).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", answer.text);
+}
+
+/// A request of JSON with tensors behind it.
+fn with_bytes(path: &str, json: &Value, bytes: &[u8], length: Option<usize>) -> Request<Body> {
+    let mut body = serde_json::to_vec(json).unwrap();
+    let length = length.unwrap_or(body.len());
+    body.extend(bytes);
+    let request = Request::post(path).header("content-type", "application/octet-stream");
+    request.header("inference-header-content-length", length).body(Body::from(body)).unwrap()
+}
+
+#[tokio::test]
+async fn tensors_as_bytes_are_taken_and_given() {
+    let client = Client::new(dispatch());
+    let path = "/v2/models/time-to-dispatch/infer";
+    let request = json!({
+        "inputs": [
+            {"name": "orders_placed", "shape": [2], "datatype": "FP64", "parameters": {"binary_data_size": 16}},
+            {"name": "product_code", "shape": [2, 1], "datatype": "BYTES", "parameters": {"binary_data_size": 20}},
+        ],
+        "outputs": [{"name": "prediction", "parameters": {"binary_data": true}}],
+    });
+    let mut bytes = [10_f64, 20.0].map(f64::to_le_bytes).concat();
+    for text in ["SKU001", "SKU002"] {
+        bytes.extend(6_u32.to_le_bytes());
+        bytes.extend(text.as_bytes());
+    }
+    let (status, headers, reply) = client.send_bytes(with_bytes(path, &request, &bytes, None)).await;
+    assert_eq!((status, &headers["content-type"]), (StatusCode::OK, &"application/octet-stream".parse().unwrap()));
+    let length: usize = headers["inference-header-content-length"].to_str().unwrap().parse().unwrap();
+    let (head, tail) = reply.split_at(length);
+    let head: Value = serde_json::from_slice(head).unwrap();
+    assert_eq!(
+        head["outputs"],
+        json!([{"name": "prediction", "datatype": "FP64", "shape": [2], "parameters": {"binary_data_size": 16}}])
+    );
+    assert_eq!(tail, [1.5_f64, 3.5].map(f64::to_le_bytes).concat());
+
+    let (longer, zeros) = ([&bytes[..], &[0]].concat(), [0; 36]);
+    for (bytes, length, error) in [
+        (&bytes[..35], None, "input \"product_code\": binary_data_size is 20; only 19 bytes follow"),
+        (&longer[..], None, "1 bytes follow that belong to no tensor"),
+        (&bytes[..0], Some(9_999), "inference-header-content-length is 9999; the body has only"),
+        (&zeros[..], None, "input \"product_code\": 20 bytes hold 3 values; its shape has 2"),
+    ] {
+        let answer = client.send(with_bytes(path, &request, bytes, length)).await;
+        assert_eq!((answer.status, answer.error().contains(error)), (StatusCode::BAD_REQUEST, true), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn classes_and_probabilities_come_as_bytes_where_all_are_asked_for() {
+    let client = Client::new(crime());
+    let request = json!({
+        "inputs": [{"name": "m", "shape": [1, 2], "datatype": "FP32", "data": [1, 1]}],
+        "parameters": {"binary_data_output": true},
+    });
+    let (_, headers, reply) = client.send_bytes(with_bytes("/v2/models/crime/infer", &request, &[], None)).await;
+    let length: usize = headers["inference-header-content-length"].to_str().unwrap().parse().unwrap();
+    let mut expected = 10_u32.to_le_bytes().to_vec();
+    expected.extend(b"not caught");
+    expected.extend([0.5_f64, 0.5].map(f64::to_le_bytes).concat());
+    assert_eq!(&reply[length..], expected);
 }

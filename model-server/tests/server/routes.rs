@@ -26,7 +26,10 @@ async fn what_can_be_read_is_read() {
         ("/", json!({"status": "alive", "model": "time-to-dispatch", "version": VERSION})),
         ("/v1/models", json!({"models": ["time-to-dispatch"]})),
         ("/v1/models/time-to-dispatch", named_ready.clone()),
-        ("/v2", json!({"name": "slipway-model-server", "version": env!("CARGO_PKG_VERSION"), "extensions": []})),
+        (
+            "/v2",
+            json!({"name": "slipway-model-server", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data"]}),
+        ),
         ("/v2/health/live", json!({"live": true})),
         ("/v2/health/ready", json!({"ready": true})),
         ("/v2/models/time-to-dispatch", model.clone()),
@@ -151,7 +154,7 @@ async fn only_what_is_said_to_be_json_is_read() {
         ("content-type", "text/plain", "expected the header Content-Type: application/json, got \"text/plain\""),
         ("content-type", "application/x-www-form-urlencoded", "Content-Type"),
         ("content-encoding", "gzip", "Content-Encoding"),
-        ("inference-header-content-length", "10", "binary tensors are not supported"),
+        ("inference-header-content-length", "10", "tensors as bytes are for the Open Inference Protocol"),
     ] {
         let answer = client.send(post(&[(name, value)])).await;
         assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{value}");

@@ -3,22 +3,21 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
 use slipway_model::value::parse_number;
 use slipway_model::{FieldError, Prediction, Value};
 use slipway_spec::FeatureType;
 
 use super::request::{self, InferRequest, Tensor};
-use super::{PREDICTION, PROBABILITIES, Target};
+use super::{PREDICTION, PROBABILITIES, Target, binary};
 use crate::api::deadline::Deadline;
 use crate::api::error::{ApiError, Detail};
 use crate::api::json::Cell;
 use crate::api::json::rows::{MAX_DETAILS, Unknown};
 use crate::api::predict::{Answer, TOGETHER, predict_together, too_large};
-use crate::api::{answer, refuse, to_json};
+use crate::api::{answer, json, refuse, to_json};
 use crate::state::App;
 
 /// `POST /v2/models/{model}[/versions/{version}]/infer`.
@@ -26,9 +25,13 @@ pub async fn infer(State(app): State<Arc<App>>, Path(target): Path<Target>, requ
     if let Err(error) = target.check(app.manifest()) {
         return refuse(request, error).await;
     }
-    answer(app, request, |app, body, deadline| {
+    let json_length = match binary::json_length(request.headers()) {
+        Ok(length) => length,
+        Err(error) => return refuse(request, error).await,
+    };
+    answer(app, request, binary::require, move |app, body, deadline| {
         let max_rows = app.max_rows();
-        let request = request::read(body, max_rows, app.model().fields().len())?;
+        let request = request::read(body, json_length, max_rows, app.model().fields().len())?;
         let wanted = wanted_outputs(app, &request)?;
         let mut unknown = Unknown::default();
         let batch = Batch::new(app, &request.inputs, &mut unknown)?;
@@ -51,15 +54,18 @@ enum Wanted {
     Probabilities,
 }
 
+/// An output to give, and whether as bytes.
+type Asked = (Wanted, bool);
+
 /// The outputs to give, in the order they were asked for.
-fn wanted_outputs(app: &App, request: &InferRequest<'_>) -> Result<Vec<Wanted>, ApiError> {
+fn wanted_outputs(app: &App, request: &InferRequest<'_>) -> Result<Vec<Asked>, ApiError> {
     let classifier = !app.model().output().classes().is_empty();
     let there_are = if classifier { vec![Wanted::Prediction, Wanted::Probabilities] } else { vec![Wanted::Prediction] };
     if request.outputs.is_empty() {
-        return Ok(there_are);
+        return Ok(there_are.into_iter().map(|output| (output, request.binary_outputs)).collect());
     }
-    let mut wanted = Vec::new();
-    for name in &request.outputs {
+    let mut wanted: Vec<Asked> = Vec::new();
+    for request::Wanted { name, binary } in &request.outputs {
         let output = match &**name {
             PREDICTION => Wanted::Prediction,
             PROBABILITIES if classifier => Wanted::Probabilities,
@@ -70,10 +76,10 @@ fn wanted_outputs(app: &App, request: &InferRequest<'_>) -> Result<Vec<Wanted>, 
                 return Err(ApiError::bad_request(format!("there is no output {name}; this model has {names}")));
             }
         };
-        if wanted.contains(&output) {
+        if wanted.iter().any(|(wanted, _)| *wanted == output) {
             return Err(ApiError::bad_request(format!("the output {name} is asked for twice")));
         }
-        wanted.push(output);
+        wanted.push((output, binary.unwrap_or(request.binary_outputs)));
     }
     Ok(wanted)
 }
@@ -275,7 +281,15 @@ struct Output<'a> {
     name: &'static str,
     datatype: &'static str,
     shape: Vec<usize>,
-    data: Data<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<Parameters>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Data<'a>>,
+}
+
+#[derive(Serialize)]
+struct Parameters {
+    binary_data_size: usize,
 }
 
 #[derive(Serialize)]
@@ -285,38 +299,71 @@ enum Data<'a> {
     Numbers(Vec<f64>),
 }
 
+impl Data<'_> {
+    /// Appends the values as bytes.
+    fn push_to(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Data::Numbers(numbers) => bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes())),
+            Data::Answers(answers) => {
+                for answer in answers {
+                    match answer {
+                        Answer::Number(number) => bytes.extend(number.to_le_bytes()),
+                        Answer::Class(class) => binary::push_text(bytes, class),
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn reply(
     app: &App,
     request: &InferRequest<'_>,
-    wanted: &[Wanted],
+    wanted: &[Asked],
     predictions: &[Prediction],
     unknown: &Unknown,
-) -> Vec<u8> {
+) -> Response {
     let rows = predictions.len();
     let classes = app.model().output().classes().len();
-    let output = |wanted: &Wanted| match wanted {
-        Wanted::Prediction => Output {
-            name: PREDICTION,
-            datatype: if classes == 0 { "FP64" } else { "BYTES" },
-            shape: vec![rows],
-            data: Data::Answers(predictions.iter().map(|prediction| Answer::new(app.model(), prediction)).collect()),
-        },
-        Wanted::Probabilities => Output {
-            name: PROBABILITIES,
-            datatype: "FP64",
-            shape: vec![rows, classes],
-            data: Data::Numbers(predictions.iter().flat_map(probabilities).copied().collect()),
-        },
+    let mut bytes = Vec::new();
+    let mut output = |&(wanted, as_bytes): &Asked| {
+        let (name, datatype, shape, data) = match wanted {
+            Wanted::Prediction => {
+                let answers = predictions.iter().map(|prediction| Answer::new(app.model(), prediction));
+                let datatype = if classes == 0 { "FP64" } else { "BYTES" };
+                (PREDICTION, datatype, vec![rows], Data::Answers(answers.collect()))
+            }
+            Wanted::Probabilities => {
+                let numbers = predictions.iter().flat_map(probabilities).copied().collect();
+                (PROBABILITIES, "FP64", vec![rows, classes], Data::Numbers(numbers))
+            }
+        };
+        if !as_bytes {
+            return Output { name, datatype, shape, parameters: None, data: Some(data) };
+        }
+        let before = bytes.len();
+        data.push_to(&mut bytes);
+        let parameters = Some(Parameters { binary_data_size: bytes.len() - before });
+        Output { name, datatype, shape, parameters, data: None }
     };
+    let outputs = wanted.iter().map(&mut output).collect();
     let warnings = unknown.warnings();
-    to_json(&Reply {
+    let mut body = to_json(&Reply {
         model_name: &app.manifest().model_name,
         model_version: &app.manifest().version,
         id: request.id.as_deref(),
         // The protocol has no place for warnings but parameters, which are single values.
-        parameters: (!warnings.is_empty()).then(|| json!({"warnings": warnings.join("; ")})),
-        outputs: wanted.iter().map(output).collect(),
-    })
+        parameters: (!warnings.is_empty()).then(|| serde_json::json!({"warnings": warnings.join("; ")})),
+        outputs,
+    });
+    if !wanted.iter().any(|(_, as_bytes)| *as_bytes) {
+        return json(body);
+    }
+    let length = HeaderValue::from(body.len());
+    body.append(&mut bytes);
+    let media_type = HeaderValue::from_static("application/octet-stream");
+    let headers = [(header::CONTENT_TYPE, media_type), (HeaderName::from_static(binary::HEADER), length)];
+    (headers, body).into_response()
 }
 
 fn probabilities(prediction: &Prediction) -> &[f64] {

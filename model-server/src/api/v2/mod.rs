@@ -1,5 +1,6 @@
 //! The Open Inference Protocol.
 
+mod binary;
 mod infer;
 mod request;
 
@@ -46,7 +47,9 @@ impl Target {
 
 /// `GET /v2`.
 pub async fn server() -> Response {
-    reply(&json!({"name": "slipway-model-server", "version": env!("CARGO_PKG_VERSION"), "extensions": []}))
+    reply(
+        &json!({"name": "slipway-model-server", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data"]}),
+    )
 }
 
 /// `GET /v2/health/live`.

@@ -7,6 +7,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use slipway_model::Value;
 use slipway_model::schema::MAX_FIELDS;
 
+use super::binary;
 use crate::api::error::ApiError;
 use crate::api::json::{Cell, Key, Keys, fault};
 
@@ -23,7 +24,18 @@ pub struct InferRequest<'de> {
     /// The tensors.
     pub inputs: Vec<Tensor<'de>>,
     /// The outputs wanted; all, where none is named.
-    pub outputs: Vec<Cow<'de, str>>,
+    pub outputs: Vec<Wanted<'de>>,
+    /// Whether outputs that do not say otherwise are wanted as bytes.
+    pub binary_outputs: bool,
+}
+
+/// An output that a caller names.
+#[derive(Debug, Default)]
+pub struct Wanted<'de> {
+    /// Its name.
+    pub name: Cow<'de, str>,
+    /// Whether it is wanted as bytes, where that is said.
+    pub binary: Option<bool>,
 }
 
 /// One tensor.
@@ -37,6 +49,33 @@ pub struct Tensor<'de> {
     pub datatype: Cow<'de, str>,
     /// Its values, row by row.
     pub cells: Vec<Cell<'de>>,
+    /// How many bytes behind the JSON hold the values, where they do.
+    bytes: Option<usize>,
+}
+
+/// What stands in `parameters` and is understood.
+#[derive(Debug, Default)]
+struct Parameters {
+    /// `binary_data_size` of a tensor.
+    size: Option<usize>,
+    /// `binary_data` of an output.
+    output: Option<bool>,
+    /// `binary_data_output` of a request.
+    outputs: Option<bool>,
+}
+
+impl<'de> Fields<'de> for Parameters {
+    const WHAT: &'static str = "parameters as an object";
+
+    fn read<A: MapAccess<'de>>(&mut self, key: &str, object: &mut A) -> Result<bool, A::Error> {
+        match key {
+            "binary_data_size" => self.size = Some(object.next_value()?),
+            "binary_data" => self.output = Some(object.next_value()?),
+            "binary_data_output" => self.outputs = Some(object.next_value()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// Values that the tensors of a request may still hold.
@@ -46,8 +85,39 @@ struct Room {
     exceeded: bool,
 }
 
-/// Reads a body whose tensors may hold `max_rows` rows of `fields` values.
-pub fn read(body: &[u8], max_rows: usize, fields: usize) -> Result<InferRequest<'_>, ApiError> {
+/// Reads a body whose tensors may hold `max_rows` rows of `fields` values. All of it is JSON, or `json_length` bytes and
+/// tensors follow.
+pub fn read(
+    body: &[u8],
+    json_length: Option<usize>,
+    max_rows: usize,
+    fields: usize,
+) -> Result<InferRequest<'_>, ApiError> {
+    let length = json_length.unwrap_or(body.len());
+    let Some((json, bytes)) = body.split_at_checked(length) else {
+        let (header, all) = (binary::HEADER, body.len());
+        return Err(ApiError::bad_request(format!("{header} is {length}; the body has only {all} bytes")));
+    };
+    let mut request = read_json(json, max_rows, fields)?;
+    let mut rest = bytes;
+    for tensor in &mut request.inputs {
+        let Some(size) = tensor.bytes else { continue };
+        let wrong = |reason: &str| ApiError::bad_request(format!("input {}: {reason}", Value::Text(&tensor.name)));
+        let Some((bytes, after)) = rest.split_at_checked(size) else {
+            return Err(wrong(&format!("binary_data_size is {size}; only {} bytes follow", rest.len())));
+        };
+        let cells = binary::cells(&tensor.datatype, bytes, tensor.shape.iter().product());
+        tensor.cells = cells.map_err(|reason| wrong(&reason))?;
+        rest = after;
+    }
+    if rest.is_empty() {
+        Ok(request)
+    } else {
+        Err(ApiError::bad_request(format!("{} bytes follow that belong to no tensor", rest.len())))
+    }
+}
+
+fn read_json(body: &[u8], max_rows: usize, fields: usize) -> Result<InferRequest<'_>, ApiError> {
     let mut room = Room { left: max_rows.saturating_mul(fields), exceeded: false };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let request = Object(RequestReader { request: InferRequest::default(), room: &mut room });
@@ -162,6 +232,10 @@ impl<'de> Fields<'de> for RequestReader<'_, 'de> {
                 let list = List { what: "outputs, a list of objects", most: MAX_OUTPUTS, element: Outputs };
                 self.request.outputs = object.next_value_seed(list)?;
             }
+            "parameters" => {
+                let parameters = object.next_value_seed(Object(Parameters::default()))?;
+                self.request.binary_outputs = parameters.outputs.unwrap_or(false);
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -171,26 +245,23 @@ impl<'de> Fields<'de> for RequestReader<'_, 'de> {
 struct Outputs;
 
 impl<'de> Element<'de> for Outputs {
-    type Value = Cow<'de, str>;
+    type Value = Wanted<'de>;
 
-    fn next<A: SeqAccess<'de>>(&mut self, list: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-        Ok(list.next_element_seed(Object(OutputReader::default()))?.map(|output| output.name))
+    fn next<A: SeqAccess<'de>>(&mut self, list: &mut A) -> Result<Option<Wanted<'de>>, A::Error> {
+        list.next_element_seed(Object(Wanted::default()))
     }
 }
 
-#[derive(Default)]
-struct OutputReader<'de> {
-    name: Cow<'de, str>,
-}
-
-impl<'de> Fields<'de> for OutputReader<'de> {
+impl<'de> Fields<'de> for Wanted<'de> {
     const WHAT: &'static str = "an output as an object with its name";
 
     fn read<A: MapAccess<'de>>(&mut self, key: &str, object: &mut A) -> Result<bool, A::Error> {
-        if key == "name" {
-            self.name = object.next_value::<Key<'de>>()?.0;
+        match key {
+            "name" => self.name = object.next_value::<Key<'de>>()?.0,
+            "parameters" => self.binary = object.next_value_seed(Object(Parameters::default()))?.output,
+            _ => return Ok(false),
         }
-        Ok(key == "name")
+        Ok(true)
     }
 }
 
@@ -229,18 +300,30 @@ impl<'de> Fields<'de> for TensorReader<'_, 'de> {
                 self.lengths = data.lengths.into_iter().flatten().collect();
                 self.tensor.cells = data.cells;
             }
+            "parameters" => {
+                self.tensor.bytes = object.next_value_seed(Object(Parameters::default()))?.size;
+            }
             _ => return Ok(false),
         }
         Ok(true)
     }
 
     fn finish<E: de::Error>(self) -> Result<Self, E> {
-        let Tensor { name, shape, datatype, cells } = &self.tensor;
+        let Tensor { name, shape, datatype, cells, bytes } = &self.tensor;
         let name = Value::Text(name);
         if datatype.is_empty() || shape.is_empty() {
             return Err(E::custom(format_args!("input {name}: expected name, shape, datatype and data")));
         }
         let size = shape.iter().try_fold(1, |size: usize, length| size.checked_mul(*length));
+        if let (Some(_), Some(size)) = (bytes, size) {
+            if !cells.is_empty() {
+                return Err(E::custom(format_args!("input {name}: expected either data or binary_data_size")));
+            }
+            let left = self.room.left.checked_sub(size);
+            self.room.exceeded |= left.is_none();
+            self.room.left = left.ok_or_else(|| E::custom("too many values"))?;
+            return Ok(self);
+        }
         if size != Some(cells.len()) {
             return Err(E::custom(format_args!(
                 "input {name}: {} values in data do not fit the shape {shape:?}",
