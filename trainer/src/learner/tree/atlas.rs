@@ -127,7 +127,7 @@ impl<'a> Atlas<'a> {
             let Some(first) = self.nodes[place].choices.first() else { continue };
             let split = first.split;
             self.grower.split_rows(range.clone(), &split);
-            self.grower.split_orders(range, &split, true);
+            self.grower.split_orders(range, &split, true, [true; 2]);
             let left = self.add(start, split.left, depth + 1);
             let right = self.add(start + split.left, rows - split.left, depth + 1);
             self.nodes[place].choices[0].left = left;
@@ -166,9 +166,9 @@ impl<'a> Atlas<'a> {
             return left;
         }
         let Node { start, rows, depth, .. } = self.nodes[place];
-        let column = &self.sorted.columns[split.column];
-        let (mut lefts, mut rights): (Vec<u32>, Vec<u32>) =
-            self.rows[start..start + rows].iter().partition(|&&row| split.goes_left(column.value(row)));
+        let (mut lefts, mut rights): (Vec<u32>, Vec<u32>) = self.rows[start..start + rows]
+            .iter()
+            .partition(|&&row| split.goes_left(self.sorted.matrix.value(row, split.column)));
         lefts.sort_unstable();
         rights.sort_unstable();
         let left = self.add(self.rows.len(), lefts.len(), depth + 1);
@@ -225,7 +225,7 @@ impl<'a> Atlas<'a> {
     pub(super) fn leaf(&self, plan: &Plan, row: u32) -> usize {
         let mut place = 0;
         while let Some(Choice { split, left }) = self.split(plan, place) {
-            place = left + usize::from(!split.goes_left(self.sorted.columns[split.column].value(row)));
+            place = left + usize::from(!split.goes_left(self.sorted.matrix.value(row, split.column)));
         }
         place
     }

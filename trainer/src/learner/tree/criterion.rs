@@ -85,7 +85,7 @@ pub(super) fn criterion<'a>(
         (Target::Classes { codes, count }, Some(Name::Entropy | Name::LogLoss)) => {
             Box::new(Entropy::new(codes, *count, weight, rows))
         }
-        (Target::Classes { codes, count: 2 }, _) => Box::new(BinaryGini::new(codes, weight)),
+        (Target::Classes { codes, count: 2 }, _) => Box::new(BinaryGini::new(codes, weight, rows)),
         (Target::Classes { codes, count }, _) => Box::new(Gini::new(codes, *count, weight)),
     }
 }

@@ -135,7 +135,7 @@ impl<'a> Plan<'a> {
     /// How often each sample is drawn for a tree: its weight there.
     fn bootstrap(&self, seed: u32, drawn: usize) -> Vec<f64> {
         let mut state = RandomState::new(i64::from(seed));
-        let mut counts = vec![0.0; self.ground.sorted.rows];
+        let mut counts = vec![0.0; self.ground.sorted.matrix.rows];
         if let Some(weights) = &self.weights {
             let total: f64 = self.rows.iter().map(|&row| weights[row as usize]).sum();
             let mut sum = 0.0;

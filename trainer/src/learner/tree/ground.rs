@@ -1,7 +1,5 @@
 //! The samples that trees grow on.
 
-use std::sync::OnceLock;
-
 use slipway_spec::Criterion as Name;
 
 use super::criterion::criterion;
@@ -9,14 +7,13 @@ use super::draw::Order;
 use super::grow::{Grown, Options, grow};
 use super::grower::{Grower, Workspace};
 use super::presort::Presorted;
-use super::random::{Matrix, RandomSplits};
+use super::random::RandomSplits;
 use crate::learner::Samples;
 
 /// Samples, sorted once for all trees.
 pub(crate) struct Ground<'a> {
     pub(crate) samples: &'a Samples,
     pub(crate) sorted: Presorted,
-    matrix: OnceLock<Matrix>,
 }
 
 /// How thresholds are chosen, and by what.
@@ -30,7 +27,7 @@ pub(super) struct Choice {
 impl<'a> Ground<'a> {
     /// Sorts the columns of all samples.
     pub(crate) fn new(samples: &'a Samples) -> Self {
-        Ground { samples, sorted: Presorted::new(samples), matrix: OnceLock::new() }
+        Ground { samples, sorted: Presorted::new(samples) }
     }
 
     /// Grows a tree for the samples' own target on those of `rows` that count. `rows` are ascending; `weights`, by sample, are
@@ -55,11 +52,9 @@ impl<'a> Ground<'a> {
         let criterion = criterion(choice.criterion, &self.samples.target, weights, rows);
         let order = Order::new(self.sorted.columns.len(), seed);
         if choice.random {
-            let matrix = self.matrix.get_or_init(|| Matrix::new(&self.sorted));
-            let splitter = RandomSplits::new(matrix, &self.sorted, criterion, workspace);
-            grow(splitter, rows, options, order, workspace)
+            grow(RandomSplits::new(&self.sorted, criterion, workspace), rows, options, order, workspace)
         } else {
-            grow(Grower::new(&self.sorted, criterion, workspace), rows, options, order, workspace)
+            grow(Grower::new(&self.sorted, criterion, workspace).with_options(options), rows, options, order, workspace)
         }
     }
 }

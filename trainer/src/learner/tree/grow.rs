@@ -88,9 +88,9 @@ pub(super) trait Splitter<'a> {
     /// Sorts a node's rows into its children's, so that these can be measured.
     fn split_rows(&mut self, range: Range<usize>, split: &Split);
 
-    /// Sorts whatever else is needed before the children can be split. Follows [`Splitter::split_rows`]; `at_once` says that
-    /// no other node was looked at since.
-    fn split_orders(&mut self, range: Range<usize>, split: &Split, at_once: bool);
+    /// Sorts whatever else is needed before those of the children that `goes_on` names can be split. Follows
+    /// [`Splitter::split_rows`]; `at_once` says that no other node was looked at since.
+    fn split_orders(&mut self, range: Range<usize>, split: &Split, at_once: bool, goes_on: [bool; 2]);
 }
 
 /// Grows a tree on `rows`, which are ascending and not none, as scikit-learn's depth-first and best-first builders do.
@@ -186,9 +186,7 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
             let (range, [left, right]) = (self.range(next.place), planned.children);
             self.grown.nodes[next.place].split = Some((planned.split, left.place));
             let (goes_on_left, goes_on_right) = (self.can_be_split(&left), self.can_be_split(&right));
-            if goes_on_left || goes_on_right {
-                self.splitter.split_orders(range, &planned.split, true);
-            }
+            self.splitter.split_orders(range, &planned.split, true, [goes_on_left, goes_on_right]);
             // The left side comes first.
             open.extend(goes_on_right.then_some(right));
             open.extend(goes_on_left.then_some(left));
@@ -203,10 +201,11 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
         for _ in 1..leaves {
             let Some(Planned { open, split, children, .. }) = planned.pop() else { return };
             self.grown.nodes[open.place].split = Some((split, children[0].place));
-            self.splitter.split_orders(self.range(open.place), &split, false);
-            for child in children {
+            let goes_on = children.map(|child| self.can_be_split(&child));
+            self.splitter.split_orders(self.range(open.place), &split, false, goes_on);
+            for (child, goes_on) in children.into_iter().zip(goes_on) {
                 // Which columns are constant is found out anew, as in scikit-learn.
-                if self.can_be_split(&child) {
+                if goes_on {
                     planned.extend(self.plan(Open { known: 0, ..child }));
                 }
             }
@@ -328,7 +327,7 @@ impl Grown {
     pub(crate) fn leaf(&self, sorted: &Presorted, row: u32) -> usize {
         let mut place = 0;
         while let Some((split, left)) = &self.nodes[place].split {
-            place = left + usize::from(!split.goes_left(sorted.columns[split.column].value(row)));
+            place = left + usize::from(!split.goes_left(sorted.matrix.value(row, split.column)));
         }
         place
     }

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use super::bins::{Between, Bins, Offered};
 use super::criterion::Criterion;
 use super::draw::Order;
-use super::grow::Splitter;
-use super::presort::{Presorted, SortedColumn, rank, row};
+use super::grow::{Options, Splitter};
+use super::presort::{Matrix, Presorted, SortedColumn, present, row, value};
 
 /// Two values of a column no further apart than this are not told apart, as in scikit-learn.
 pub(super) const FEATURE_THRESHOLD: f32 = 1e-7;
@@ -14,7 +15,7 @@ pub(super) const FEATURE_THRESHOLD: f32 = 1e-7;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Split {
     pub(super) column: usize,
-    /// Rows with a value up to it go left; infinite where only missing values go right.
+    /// Rows with a value up to it go left; the largest of 32 bits where only missing values go right.
     pub(super) threshold: f64,
     /// Whether rows without a value go left.
     pub(super) missing_left: bool,
@@ -72,6 +73,7 @@ pub(crate) struct Workspace {
     marks: Vec<bool>,
     scratch: Vec<u64>,
     rotated: Vec<u64>,
+    bins: Bins,
 }
 
 /// Rows of a node and all below it, and what is known of their targets.
@@ -125,33 +127,62 @@ impl<'a> NodeRows<'a> {
 
 /// Finds the best splits of all: keeps the rows of nodes in the order of every column.
 pub(super) struct Grower<'a> {
+    matrix: &'a Matrix,
     columns: &'a [SortedColumn],
     nodes: NodeRows<'a>,
-    /// The rows by each column's value; empty for a column whose values cannot be told apart.
+    /// The rows by each column's value; empty for a column whose values cannot be told apart, or are added up by bins.
     orders: Vec<Vec<u64>>,
     rotated: Vec<u64>,
+    bins: Bins,
+    /// Whether a node of two rows may be split by any column that tells them apart, and is worth the same by each.
+    any_of_two: bool,
 }
 
 impl<'a> Grower<'a> {
     pub(super) fn new(sorted: &'a Presorted, criterion: Box<dyn Criterion + 'a>, workspace: &mut Workspace) -> Self {
         let mut orders = std::mem::take(&mut workspace.orders);
         orders.resize_with(sorted.columns.len(), Vec::new);
-        let nodes = NodeRows::new(sorted.rows, criterion, workspace);
-        Grower { columns: &sorted.columns, nodes, orders, rotated: std::mem::take(&mut workspace.rotated) }
+        let nodes = NodeRows::new(sorted.matrix.rows, criterion, workspace);
+        let (rotated, bins) = (std::mem::take(&mut workspace.rotated), std::mem::take(&mut workspace.bins));
+        Grower { matrix: &sorted.matrix, columns: &sorted.columns, nodes, orders, rotated, bins, any_of_two: false }
+    }
+
+    /// Looks no closer at nodes of two rows than it takes with these options.
+    pub(super) fn with_options(self, options: &Options) -> Self {
+        let allows_all = options.limits.leaf < 2 && options.min_weight_fraction == 0.0 && options.monotonic.is_empty();
+        let any_of_two = allows_all && self.nodes.criterion.pairs().is_some();
+        Grower { any_of_two, ..self }
+    }
+
+    /// The best split by a column of few values, if the criterion can add these up.
+    fn offer_of_few(&mut self, place: usize, range: Range<usize>, rules: &Rules<'_>) -> Option<Offer> {
+        let column = &self.columns[place];
+        let SortedColumn::Few { values, ranks } = column else { return None };
+        let NodeRows { criterion, rows, .. } = &self.nodes;
+        let pairs = (criterion.pairs()?, criterion.offset());
+        let sign = rules.monotonic.get(place).copied().unwrap_or(0);
+        Some(match self.bins.best((values, ranks), &rows[range], pairs, rules, sign) {
+            Offered::Constant => Offer::Constant,
+            Offered::Nothing => Offer::Nothing,
+            Offered::Split(Between { gain, left, values, missing_left }) => {
+                Offer::Split(gain, Split { column: place, threshold: threshold(values), missing_left, left })
+            }
+        })
     }
 
     /// The best split of the node entered last by one column.
     pub(super) fn offer(&mut self, place: usize, range: Range<usize>, rules: &Rules<'_>) -> Offer {
-        let column = &self.columns[place];
+        if let Some(offer) = self.offer_of_few(place, range.clone(), rules) {
+            return offer;
+        }
         let keys = self.orders[place].get(range).unwrap_or_default();
-        let present = column.present(keys);
+        let present = present(keys);
         let missing = keys.len() - present;
-        let value = |key: u64| column.ranked[rank(key)];
         if present == 0 || missing == 0 && value(keys[present - 1]) <= value(keys[0]) + FEATURE_THRESHOLD {
             return Offer::Constant;
         }
         let sign = rules.monotonic.get(place).copied().unwrap_or(0);
-        let candidates = |keys, first, last| Candidates::new(keys, &column.ranked, [first, last], rules, sign);
+        let candidates = |keys, first, last| Candidates::new(keys, [first, last], rules, sign);
         // First with missing values on the right side.
         let last = if missing > 0 { present } else { present - 1 };
         let to_right = candidates(keys, 1, last).and_then(|candidates| self.nodes.criterion.best(&candidates));
@@ -163,13 +194,7 @@ impl<'a> Grower<'a> {
         } else {
             None
         };
-        let threshold = |after: usize| {
-            if after == present {
-                // All values that are there go left; models know finite thresholds only.
-                return f64::from(f32::MAX);
-            }
-            f64::from(value(keys[after - 1])) / 2.0 + f64::from(value(keys[after])) / 2.0
-        };
+        let threshold = |after: usize| threshold([value(keys[after - 1]), value(keys[after])]);
         let split = |gain, left, below, missing_left| {
             Offer::Split(gain, Split { column: place, threshold: threshold(below), missing_left, left })
         };
@@ -185,8 +210,14 @@ impl<'a> Grower<'a> {
 
     /// Marks the rows of a node that go left.
     fn mark(&mut self, range: Range<usize>, split: &Split) {
+        if self.orders[split.column].is_empty() || self.any_of_two && range.len() == 2 {
+            for &row in &self.nodes.rows[range] {
+                self.nodes.marks[row as usize] = split.goes_left(self.matrix.value(row, split.column));
+            }
+            return;
+        }
         let keys = &self.orders[split.column][range];
-        let present = self.columns[split.column].present(keys);
+        let present = present(keys);
         let (missing, left) = (keys.len() - present, split.left);
         let below = if split.missing_left && missing > 0 { left - missing } else { left };
         for (place, &key) in keys.iter().enumerate() {
@@ -201,7 +232,7 @@ impl<'a> Splitter<'a> for Grower<'a> {
     }
 
     fn finish(self, workspace: &mut Workspace) {
-        (workspace.orders, workspace.rotated) = (self.orders, self.rotated);
+        (workspace.orders, workspace.rotated, workspace.bins) = (self.orders, self.rotated, self.bins);
         self.nodes.finish(workspace);
     }
 
@@ -211,11 +242,12 @@ impl<'a> Splitter<'a> for Grower<'a> {
         for &row in rows {
             self.nodes.marks[row as usize] = true;
         }
-        for (column, order) in self.columns.iter().zip(&mut self.orders) {
-            if column.is_constant() {
+        let adds_up = self.nodes.criterion.pairs().is_some();
+        for (place, (column, order)) in self.columns.iter().zip(&mut self.orders).enumerate() {
+            if column.is_constant() || adds_up && matches!(column, SortedColumn::Few { .. }) {
                 order.clear();
             } else {
-                column.order(rows, &self.nodes.marks, order);
+                column.order(rows, &self.nodes.marks, |row| self.matrix.value(row, place), order);
             }
         }
     }
@@ -228,6 +260,16 @@ impl<'a> Splitter<'a> for Grower<'a> {
         known: usize,
         most: usize,
     ) -> (Option<Split>, usize) {
+        if let (true, &[a, b]) = (self.any_of_two, &self.nodes.rows[range.clone()]) {
+            let mut first = None;
+            let rows = [self.matrix.row(a), self.matrix.row(b)];
+            let known = order.visit(known, most, |column, _| {
+                let split = split_of_two(column as usize, rows);
+                first = first.or(split);
+                split.is_none()
+            });
+            return (first, known);
+        }
         let mut best: Option<(f64, Split)> = None;
         let known = order.visit(known, most, |column, _| match self.offer(column as usize, range.clone(), rules) {
             Offer::Constant => true,
@@ -245,17 +287,46 @@ impl<'a> Splitter<'a> for Grower<'a> {
         self.nodes.partition(range);
     }
 
-    fn split_orders(&mut self, range: Range<usize>, split: &Split, at_once: bool) {
+    fn split_orders(&mut self, range: Range<usize>, split: &Split, at_once: bool, goes_on: [bool; 2]) {
+        let rows = [split.left, range.len() - split.left];
+        // No order is asked for where any column will do.
+        let needs = |side: usize| goes_on[side] && !(self.any_of_two && rows[side] == 2);
+        let needs = [needs(0), needs(1)];
+        if needs == [false; 2] {
+            return;
+        }
         if !at_once {
             self.mark(range.clone(), split);
         }
         let NodeRows { scratch, marks, .. } = &mut self.nodes;
         for (place, order) in self.orders.iter_mut().enumerate() {
-            if (place != split.column || split.missing_left) && !order.is_empty() {
-                partition(&mut order[range.clone()], scratch, marks);
+            if (place == split.column && !split.missing_left) || order.is_empty() {
+                continue;
+            }
+            let keys = &mut order[range.clone()];
+            match needs {
+                [true, true] => partition(keys, scratch, marks),
+                [true, false] => keep_left(keys, marks),
+                _ => keep_right(keys, marks),
             }
         }
     }
+}
+
+/// The split of two rows by a column, if it tells them apart. A missing value goes right.
+fn split_of_two(place: usize, [a, b]: [&[f32]; 2]) -> Option<Split> {
+    let (a, b) = (a[place], b[place]);
+    let (low, high) = if b < a || a.is_nan() { (b, a) } else { (a, b) };
+    if low.is_nan() || high <= low + FEATURE_THRESHOLD {
+        return None;
+    }
+    Some(Split { column: place, threshold: threshold([low, high]), missing_left: false, left: 1 })
+}
+
+/// What lies between two values of a column that follow each other.
+fn threshold([below, above]: [f32; 2]) -> f64 {
+    // All values that are there go left of a missing one; models know finite thresholds only.
+    if above.is_nan() { f64::from(f32::MAX) } else { f64::from(below) / 2.0 + f64::from(above) / 2.0 }
 }
 
 /// Whether one gain is larger than another by more than rounding. Sums of the same numbers differ in their last bits when
@@ -285,6 +356,29 @@ fn partition(keys: &mut [u64], scratch: &mut [u64], goes_left: &[bool]) {
     keys[left..].copy_from_slice(&scratch[..right]);
 }
 
+/// Moves what goes left to the front, keeping the order there. What is behind is lost.
+fn keep_left(keys: &mut [u64], goes_left: &[bool]) {
+    let mut left = 0;
+    for place in 0..keys.len() {
+        let key = keys[place];
+        keys[left] = key;
+        left += usize::from(goes_left[row(key) as usize]);
+    }
+}
+
+/// Moves what goes right to the end, keeping the order there. What is before is lost.
+fn keep_right(keys: &mut [u64], goes_left: &[bool]) {
+    let mut right = keys.len();
+    for place in (0..keys.len()).rev() {
+        let key = keys[place];
+        keys[right - 1] = key;
+        right -= usize::from(!goes_left[row(key) as usize]);
+        if right == 0 {
+            return;
+        }
+    }
+}
+
 /// The same for plain rows.
 pub(super) fn partition_rows(rows: &mut [u32], scratch: &mut [u64], goes_left: &[bool]) {
     let (mut left, mut right) = (0, 0);
@@ -308,7 +402,6 @@ pub(super) struct Candidates<'a> {
     /// Fewest and most keys that may go left: at least 1, and below the number of keys.
     pub(super) first: usize,
     pub(super) last: usize,
-    ranked: &'a [f32],
     weight: f64,
     sign: i8,
     bounds: [f64; 2],
@@ -316,27 +409,18 @@ pub(super) struct Candidates<'a> {
 
 impl<'a> Candidates<'a> {
     /// The candidates between these counts of keys on the left that leave enough rows on both sides, if there are any.
-    pub(super) fn new(
-        keys: &'a [u64],
-        ranked: &'a [f32],
-        [first, last]: [usize; 2],
-        rules: &Rules<'_>,
-        sign: i8,
-    ) -> Option<Self> {
+    pub(super) fn new(keys: &'a [u64], [first, last]: [usize; 2], rules: &Rules<'_>, sign: i8) -> Option<Self> {
         let (first, last) = (first.max(rules.leaf), last.min(keys.len().checked_sub(rules.leaf)?));
-        let candidates = Candidates { keys, first, last, ranked, weight: rules.weight, sign, bounds: rules.bounds };
+        let candidates = Candidates { keys, first, last, weight: rules.weight, sign, bounds: rules.bounds };
         (first <= last).then_some(candidates)
     }
 
-    /// Whether the node may be split so that `left` keys, which are followed by one of another rank, go left. `weights` are
+    /// Whether the node may be split so that `left` keys, which are followed by one of another value, go left. `weights` are
     /// those of both sides, `values` their predictions.
     pub(super) fn allow(&self, left: usize, weights: [f64; 2], values: impl FnOnce() -> [f64; 2]) -> bool {
-        let (before, after) = (rank(self.keys[left - 1]), rank(self.keys[left]));
-        // Missing values, whose rank is behind the last, are told apart from all others.
-        let apart = match (self.ranked.get(before), self.ranked.get(after)) {
-            (Some(before), Some(after)) => *after > *before + FEATURE_THRESHOLD,
-            _ => true,
-        };
+        let (before, after) = (value(self.keys[left - 1]), value(self.keys[left]));
+        // Missing values are told apart from all others.
+        let apart = after > before + FEATURE_THRESHOLD || before.is_nan() || after.is_nan();
         let heavy = weights.iter().all(|&weight| weight >= self.weight);
         apart && heavy && (self.sign == 0 || keeps_rule(self.sign, self.bounds, values()))
     }

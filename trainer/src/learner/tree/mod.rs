@@ -1,13 +1,15 @@
 //! Decision trees and forests that grow as scikit-learn's do: exact splits on columns cast to 32-bit floats.
 //!
 //! Each column is sorted once ([`presort`]); every tree, fold and grid point uses that order ([`ground`]). A node keeps its
-//! rows in the order of every column by a stable partition, never by sorting again ([`grower`]). What a split is worth is the
+//! rows in the order of every column by a stable partition, never by sorting again ([`grower`]); a column of few different
+//! values needs no order, for its rows can be added up value by value ([`bins`]). What a split is worth is the
 //! matter of a [`criterion`]; where a tree grows and where it stops, that of [`grow`]. `max_depth` and `min_samples_split` only
 //! stop growth and never change a split, so the nodes found once ([`atlas`]) serve all their values ([`grid`]). scikit-learn's
 //! own random numbers decide which columns and rows are looked at, and in which order ([`draw`]), so that the trees are the
 //! same, those of a [`forest`] too.
 
 mod atlas;
+mod bins;
 mod criterion;
 mod draw;
 mod forest;

@@ -6,34 +6,7 @@ use super::criterion::Criterion;
 use super::draw::Order;
 use super::grow::Splitter;
 use super::grower::{Candidates, FEATURE_THRESHOLD, NodeRows, Rules, Split, Workspace, is_better};
-use super::presort::Presorted;
-
-/// The columns row by row, so that a row is in one place of memory when all its columns are looked at.
-#[derive(Debug)]
-pub(super) struct Matrix {
-    values: Vec<f32>,
-    width: usize,
-    has_missing: bool,
-}
-
-impl Matrix {
-    pub(super) fn new(sorted: &Presorted) -> Matrix {
-        let width = sorted.columns.len();
-        let mut values = vec![0.0; width * sorted.rows];
-        for (place, column) in sorted.columns.iter().enumerate() {
-            for row in 0..sorted.rows {
-                values[row * width + place] = column.value(row as u32);
-            }
-        }
-        let has_missing = values.iter().any(|value: &f32| value.is_nan());
-        Matrix { values, width, has_missing }
-    }
-
-    fn row(&self, row: u32) -> &[f32] {
-        let start = row as usize * self.width;
-        &self.values[start..start + self.width]
-    }
-}
+use super::presort::{Matrix, Presorted, key};
 
 /// Smallest and largest value of a column in a node, and how many are missing.
 #[derive(Clone, Copy)]
@@ -68,16 +41,12 @@ pub(super) struct RandomSplits<'a> {
 }
 
 impl<'a> RandomSplits<'a> {
-    pub(super) fn new(
-        matrix: &'a Matrix,
-        sorted: &Presorted,
-        criterion: Box<dyn Criterion + 'a>,
-        workspace: &mut Workspace,
-    ) -> Self {
+    pub(super) fn new(sorted: &'a Presorted, criterion: Box<dyn Criterion + 'a>, workspace: &mut Workspace) -> Self {
+        let matrix = &sorted.matrix;
         let width = matrix.width;
         RandomSplits {
             matrix,
-            nodes: NodeRows::new(sorted.rows, criterion, workspace),
+            nodes: NodeRows::new(matrix.rows, criterion, workspace),
             smallest: vec![0.0; width],
             largest: vec![0.0; width],
             drawn: Vec::with_capacity(width),
@@ -203,7 +172,7 @@ impl<'a> RandomSplits<'a> {
             let rows = &self.nodes.rows[range.clone()];
             let sent = send(self.matrix, drawn, rows, &mut self.keys);
             let sign = rules.monotonic.get(drawn.column).copied().unwrap_or(0);
-            let candidates = Candidates::new(&self.keys[..rows.len()], &[0.0, 1.0], [sent.left; 2], rules, sign);
+            let candidates = Candidates::new(&self.keys[..rows.len()], [sent.left; 2], rules, sign);
             let Some(found) = candidates.and_then(|candidates| self.nodes.criterion.best(&candidates)) else {
                 continue;
             };
@@ -223,7 +192,7 @@ fn split_of(matrix: &Matrix, drawn: &Drawn, rows: &[u32]) -> Split {
     Split { left, missing_left: if missing > 0 { missing_left } else { 2 * left > rows.len() }, ..split }
 }
 
-/// Writes a key for each row into the first of `keys`: those that go left first, of rank 0, the others of rank 1.
+/// Writes a key for each row into the first of `keys`: those that go left first, of value 0, the others of value 1.
 fn send(matrix: &Matrix, drawn: &Drawn, rows: &[u32], keys: &mut Vec<u64>) -> Split {
     let Drawn { column, threshold, missing, missing_left } = *drawn;
     let narrow = largest_not_above(threshold);
@@ -233,8 +202,8 @@ fn send(matrix: &Matrix, drawn: &Drawn, rows: &[u32], keys: &mut Vec<u64>) -> Sp
         let value = matrix.row(row)[column];
         let is_left = usize::from(value <= narrow || (missing_left && value.is_nan()));
         // Written to both sides, and counted on one: no branch to mispredict.
-        keys[left] = u64::from(row);
-        keys[right] = 1 << 32 | u64::from(row);
+        keys[left] = key(0.0, row);
+        keys[right] = key(1.0, row);
         left += is_left;
         right += 1 - is_left;
     }
@@ -310,5 +279,5 @@ impl<'a> Splitter<'a> for RandomSplits<'a> {
         self.nodes.partition(range);
     }
 
-    fn split_orders(&mut self, _range: Range<usize>, _split: &Split, _at_once: bool) {}
+    fn split_orders(&mut self, _range: Range<usize>, _split: &Split, _at_once: bool, _goes_on: [bool; 2]) {}
 }

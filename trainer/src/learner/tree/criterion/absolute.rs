@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::grower::{Candidates, partition_rows};
-use super::super::presort::{rank, row};
+use super::super::presort::{is_same, row};
 use super::{Best, Criterion, Found};
 
 /// Statistics of a node: its weight and the median of its targets.
@@ -116,7 +116,7 @@ impl Criterion for AbsoluteError<'_> {
         let all = self.list.weight();
         for left in 1..=candidates.last {
             self.list.remove(place(keys[left - 1]), &self.sorted);
-            if left < candidates.first || rank(keys[left - 1]) == rank(keys[left]) {
+            if left < candidates.first || is_same(keys[left - 1], keys[left]) {
                 continue;
             }
             let [deviation, median] = self.beginnings[left];

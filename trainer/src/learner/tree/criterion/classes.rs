@@ -1,7 +1,7 @@
 //! Gini impurity and entropy, for classifiers.
 
 use super::super::grower::Candidates;
-use super::super::presort::{rank, row};
+use super::super::presort::{is_same, row};
 use super::{Best, Criterion, Found, WEIGHT};
 
 /// Weight of each class in a node. Statistics of a node: its weight, and that of each class.
@@ -101,7 +101,7 @@ impl Criterion for Gini<'_> {
             right_squares -= w * (2.0 * (counts.total[class] - before) - w);
             counts.left[class] += w;
             weight += w;
-            if left < candidates.first || rank(keys[left - 1]) == rank(keys[left]) {
+            if left < candidates.first || is_same(keys[left - 1], keys[left]) {
                 continue;
             }
             let other = counts.weight - weight;
@@ -175,7 +175,7 @@ impl Criterion for Entropy<'_> {
             let (class, w) = counts.take(keys[left - 1]);
             counts.left[class] += w;
             weight += w;
-            if left < candidates.first || rank(keys[left - 1]) == rank(keys[left]) {
+            if left < candidates.first || is_same(keys[left - 1], keys[left]) {
                 continue;
             }
             let other = counts.weight - weight;

@@ -1,7 +1,7 @@
 //! Half the Poisson deviance, for regressions of counts.
 
 use super::super::grower::Candidates;
-use super::super::presort::{rank, row};
+use super::super::presort::{is_same, row};
 use super::{Best, Criterion, Found, WEIGHT};
 
 /// Statistics of a node: its weight and the sum of its targets.
@@ -65,7 +65,7 @@ impl Criterion for Poisson {
             sum += wy;
             weight += w;
             let (other_sum, other) = (self.sum - sum, self.weight - weight);
-            if left < candidates.first || rank(key) == rank(keys[left]) || sum <= LEAST_SUM || other_sum <= LEAST_SUM {
+            if left < candidates.first || is_same(key, keys[left]) || sum <= LEAST_SUM || other_sum <= LEAST_SUM {
                 continue;
             }
             let gain = sum * (sum / weight).ln() + other_sum * (other_sum / other).ln();

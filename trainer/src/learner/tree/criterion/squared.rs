@@ -1,7 +1,7 @@
 //! Variance, for regressions and for two classes.
 
 use super::super::grower::Candidates;
-use super::super::presort::{rank, row};
+use super::super::presort::{is_same, row};
 use super::{Best, Criterion, Found, WEIGHT};
 
 /// Statistics of a node: its weight, the sum of its targets, and their mean.
@@ -15,41 +15,72 @@ struct Sums {
     /// Of the node entered last.
     weight: f64,
     sum: f64,
+    /// One divided by every number of rows, where all weigh 1; otherwise empty.
+    shares: Vec<f64>,
 }
 
 impl Sums {
+    fn new(pairs: Vec<[f64; 2]>, rows: &[u32]) -> Sums {
+        Sums { shares: shares(&pairs, rows), pairs, weight: 0.0, sum: 0.0 }
+    }
+
     fn enter(&mut self, statistics: &[f64]) {
         (self.weight, self.sum) = (statistics[WEIGHT], statistics[SUM]);
     }
 
     /// The best split; `offset` is what targets lack of their true size.
     fn best(&self, candidates: &Candidates<'_>, offset: f64) -> Option<Found> {
-        let keys = candidates.keys;
-        let (mut weight, mut sum) = (0.0, 0.0);
-        for &key in &keys[..candidates.first - 1] {
-            let [wy, w] = self.pairs[row(key) as usize];
+        if self.shares.is_empty() {
+            return self.best_by(candidates, offset, |_, [sum, weight], [other_sum, other]| {
+                (sum * sum * other + other_sum * other_sum * weight) / (weight * other)
+            });
+        }
+        let shares = &self.shares[..=candidates.keys.len()];
+        self.best_by(candidates, offset, |left, [sum, _], [other_sum, _]| {
+            sum * sum * shares[left] + other_sum * other_sum * shares[shares.len() - 1 - left]
+        })
+    }
+
+    #[inline]
+    fn best_by(
+        &self,
+        candidates: &Candidates<'_>,
+        offset: f64,
+        gain: impl Fn(usize, [f64; 2], [f64; 2]) -> f64,
+    ) -> Option<Found> {
+        let Candidates { keys, first, last, .. } = *candidates;
+        let pairs = self.pairs.as_slice();
+        let [mut sum, mut weight] = [0.0; 2];
+        for &key in &keys[..first - 1] {
+            let [wy, w] = pairs[row(key) as usize];
             sum += wy;
             weight += w;
         }
         let mut best = Best::default();
-        for (place, pair) in keys[candidates.first - 1..=candidates.last].windows(2).enumerate() {
-            let (left, key) = (candidates.first + place, pair[0]);
-            let [wy, w] = self.pairs[row(key) as usize];
+        for (left, pair) in (first..).zip(keys[first - 1..=last].windows(2)) {
+            let [wy, w] = pairs[row(pair[0]) as usize];
             sum += wy;
             weight += w;
-            if rank(key) == rank(pair[1]) {
-                continue;
-            }
             let (other_sum, other) = (self.sum - sum, self.weight - weight);
-            let gain = (sum * sum * other + other_sum * other_sum * weight) / (weight * other);
-            if best.wants(gain)
-                && candidates.allow(left, [weight, other], || [offset + sum / weight, offset + other_sum / other])
-            {
-                best.take(gain, left);
+            let gain = gain(left, [sum, weight], [other_sum, other]);
+            // Most gains are no better, which is the quickest to find out.
+            if best.wants(gain) && !is_same(pair[0], pair[1]) {
+                // Copies, so that the sums themselves stay in registers.
+                let (weights, sums) = ([weight, other], [sum, other_sum]);
+                let values = move || [offset + sums[0] / weights[0], offset + sums[1] / weights[1]];
+                if candidates.allow(left, weights, values) {
+                    best.take(gain, left);
+                }
             }
         }
         best.found
     }
+}
+
+/// One divided by every number of rows, where all weigh 1; otherwise nothing.
+fn shares(pairs: &[[f64; 2]], rows: &[u32]) -> Vec<f64> {
+    let alike = rows.iter().all(|&row| pairs[row as usize][1] == 1.0);
+    if alike { (0..=rows.len()).map(|rows| 1.0 / rows as f64).collect() } else { Vec::new() }
 }
 
 /// Mean squared deviation from the mean.
@@ -67,7 +98,7 @@ impl SquaredError {
         let centred: Vec<f64> = target.iter().map(|value| value - mean).collect();
         let pair = |(row, value): (usize, &f64)| [value * weight(row), weight(row)];
         let pairs = centred.iter().enumerate().map(pair).collect();
-        SquaredError { sums: Sums { pairs, weight: 0.0, sum: 0.0 }, centred, mean }
+        SquaredError { sums: Sums::new(pairs, rows), centred, mean }
     }
 }
 
@@ -120,9 +151,9 @@ impl Criterion for SquaredError {
 pub(in super::super) struct BinaryGini(Sums);
 
 impl BinaryGini {
-    pub(in super::super) fn new(codes: &[u32], weight: impl Fn(usize) -> f64) -> Self {
+    pub(in super::super) fn new(codes: &[u32], weight: impl Fn(usize) -> f64, rows: &[u32]) -> Self {
         let pair = |(row, code): (usize, &u32)| [f64::from(*code) * weight(row), weight(row)];
-        BinaryGini(Sums { pairs: codes.iter().enumerate().map(pair).collect(), weight: 0.0, sum: 0.0 })
+        BinaryGini(Sums::new(codes.iter().enumerate().map(pair).collect(), rows))
     }
 }
 
