@@ -6,12 +6,12 @@ use crate::bench::thousands;
 /// The lines of one table, for a terminal.
 pub fn text_table(title: &str, rows: &[Row]) -> String {
     let header = format!(
-        "\n{title}\n  {:<44}{:<10}{:>9}{:>14}{:>12}{:>12}{:>14}{:>9}  promised\n",
+        "\n{title}\n  {:<50}{:<10}{:>9}{:>14}{:>12} {:>11} {:>13}{:>9}  promised\n",
         "", "metric", "Slipway", "scikit-learn", "difference", "CPU s", "scikit-learn", "ratio"
     );
     let lines = rows.iter().map(|row| match &row.result {
-        Outcome::Unavailable(why) => format!("  {:<44}not available: {why}\n", row.estimator),
-        Outcome::Failed(why) => format!("  {:<44}failed: {why}\n", row.estimator),
+        Outcome::Unavailable(why) => format!("  {:<50}not available: {why}\n", row.estimator),
+        Outcome::Failed(why) => format!("  {:<50}failed: {why}\n", row.estimator),
         Outcome::Measured(measured) => text_lines(&row.estimator, measured),
     });
     std::iter::once(header).chain(lines).collect()
@@ -22,7 +22,7 @@ fn text_lines(estimator: &str, measured: &Measured) -> String {
     for (place, metric) in metrics(measured).into_iter().enumerate() {
         let first = place == 0;
         let line = format!(
-            "  {:<44}{metric:<10}{:>9}{:>14}{:>12}{:>12}{:>14}{:>9}  {}",
+            "  {:<50}{metric:<10}{:>9}{:>14}{:>12} {:>11} {:>13}{:>9}  {}",
             if first { estimator } else { "" },
             number(measured.ours.metrics.get(metric).copied()),
             number(measured.peer.as_ref().and_then(|peer| peer.metrics.get(metric).copied())),
