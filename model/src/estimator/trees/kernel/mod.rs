@@ -17,7 +17,7 @@ use complete::Complete;
 use words::{Reader, Words};
 
 /// Trees, or rows, that are walked at the same time. Each step waits for memory, so several walks take hardly longer than one.
-const LANES: usize = 16;
+const LANES: usize = 8;
 
 /// A way to walk trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
