@@ -16,13 +16,13 @@ use crate::data::{self, known_row, run};
 
 /// Kills the operator without warning. Kubernetes starts another.
 async fn kill_operator(space: &Space) -> Result<()> {
-    let pods: Api<Pod> = Api::namespaced(space.client.clone(), &space.environment.operator_namespace);
+    let namespace = &space.environment.operator_namespace;
     let operators = ListParams::default().labels("app.kubernetes.io/component=operator");
-    let found = pods.list(&operators).await?.items;
-    assert!(!found.is_empty(), "no operator in {}", space.environment.operator_namespace);
-    for pod in found {
-        pods.delete(pod.metadata.name.as_deref().context("name")?, &DeleteParams::default().grace_period(0)).await?;
-    }
+    let deployments: Api<Deployment> = Api::namespaced(space.client.clone(), namespace);
+    assert!(!deployments.list(&operators).await?.items.is_empty(), "no operator in {namespace}");
+    // Another test may have killed the pod just now.
+    let pods: Api<Pod> = Api::namespaced(space.client.clone(), namespace);
+    pods.delete_collection(&DeleteParams::default().grace_period(0), &operators).await?;
     Ok(())
 }
 
