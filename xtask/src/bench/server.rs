@@ -6,6 +6,7 @@ mod outcome;
 mod processes;
 mod show;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -67,9 +68,10 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(requests) = args.soak {
         return soak(&folder, &sent, requests);
     }
-    let mut results = Results { machine: machine(), versions: versions(), ..Results::default() };
+    let rounds = if args.quick { QUICK_ROUNDS } else { ROUNDS };
+    let mut results = Results { machine: machine(), versions: versions(), rounds, ..Results::default() };
     for (model, _) in MODELS {
-        measure(args, &contenders, &folder, model, &sent, &mut results)?;
+        measure(&contenders, &folder, model, &sent, &mut results)?;
     }
     results.judge();
     fs::write(folder.join("results.json"), serde_json::to_vec_pretty(&results)?)?;
@@ -127,7 +129,6 @@ fn prepare(folder: &Path) -> Result<Sent> {
 
 /// Starts all servers with one model, and asks them in turns.
 fn measure(
-    args: &Args,
     contenders: &[Contender],
     folder: &Path,
     model: &'static str,
@@ -138,11 +139,10 @@ fn measure(
         step(&format!("{model}: starting {}", contender.name()), || Running::start(*contender, folder, model, sent))
     };
     let servers = contenders.iter().map(start).collect::<Result<Vec<_>>>()?;
-    let rounds = if args.quick { QUICK_ROUNDS } else { ROUNDS };
     for (rows, connections) in KINDS {
         let what = format!("{model}: {rows} rows a request, {connections} connections");
         let turns = step(&what, || -> Result<Vec<Vec<Measured>>> {
-            (0..rounds)
+            (0..results.rounds)
                 .map(|_| servers.iter().map(|server| one(server, model, sent, rows, connections)).collect())
                 .collect()
         })?;
@@ -218,5 +218,7 @@ fn soak(folder: &Path, sent: &Sent, requests: usize) -> Result<()> {
 /// What is compared with.
 fn versions() -> String {
     use tools::Library::{FastApi, KServe, MlServer};
-    [MlServer, KServe, FastApi].map(tools::Library::versions).join(", ")
+    let all: BTreeSet<&str> =
+        [MlServer, KServe, FastApi].iter().flat_map(|library| library.installed()).copied().collect();
+    all.into_iter().map(|package| package.replace("==", " ")).collect::<Vec<_>>().join(", ")
 }

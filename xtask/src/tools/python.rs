@@ -45,9 +45,9 @@ impl Library {
         }
     }
 
-    /// What is installed, in words.
-    pub fn versions(self) -> String {
-        self.packages().1.iter().map(|package| package.replace("==", " ")).collect::<Vec<_>>().join(", ")
+    /// What is installed, such as `fastapi==0.165.0`.
+    pub fn installed(self) -> &'static [&'static str] {
+        self.packages().1
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Results {
     pub machine: String,
     /// Of what.
     pub versions: String,
+    /// How often each figure was measured; the median counts.
+    pub rounds: usize,
     /// Requests.
     pub measured: Vec<Measured>,
     /// Starts.

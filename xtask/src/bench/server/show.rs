@@ -7,7 +7,10 @@ use crate::bench::thousands;
 
 /// Everything.
 pub fn markdown(results: &Results) -> String {
-    let mut text = format!("Measured on {} with {}.\n", results.machine, results.versions);
+    let mut text = format!(
+        "Measured on {} with {}, in turns: {} for each figure.\n",
+        results.machine, results.versions, results.rounds
+    );
     let mut kinds: Vec<(&str, usize, usize)> = Vec::new();
     for measured in &results.measured {
         let kind = (measured.model, measured.rows, measured.connections);
