@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -116,7 +116,6 @@ impl Contender {
 
     /// How to start it on a port with the model in a folder.
     fn command(self, model: &Path, port: u16) -> Result<Command> {
-        let port = port.to_string();
         Ok(match self {
             Contender::Slipway | Contender::SlipwayV2 => {
                 let mut command = sh::cmd(workspace::target().join("release/slipway-model-server"), ["--listen"]);
@@ -127,10 +126,14 @@ impl Contender {
             Contender::MlServer => {
                 let folder = model.join("mlserver");
                 fs::create_dir_all(&folder)?;
-                let [grpc, metrics] = [free_port()?, free_port()?];
-                let ports = json!({"http_port": port.parse::<u16>()?, "grpc_port": grpc, "metrics_port": metrics});
-                let settings = json!({"host": "127.0.0.1", "debug": false});
-                fs::write(folder.join("settings.json"), merged(&settings, &ports).to_string())?;
+                let settings = json!({
+                    "host": "127.0.0.1",
+                    "http_port": port,
+                    "grpc_port": free_port()?,
+                    "metrics_port": free_port()?,
+                    "debug": false,
+                });
+                fs::write(folder.join("settings.json"), settings.to_string())?;
                 let about = json!({
                     "name": "bench",
                     "implementation": "mlserver_sklearn.SKLearnModel",
@@ -140,42 +143,30 @@ impl Contender {
                 let python = tools::python(tools::Library::MlServer)?;
                 sh::cmd(python.with_file_name("mlserver"), ["start".as_ref(), folder.as_os_str()])
             }
-            Contender::KServe => script("serve_kserve.py", include_str!("serve_kserve.py"), tools::Library::KServe)?
-                .with([model.join("model.joblib"), port.into()]),
-            Contender::FastApi => {
-                script("serve_fastapi.py", include_str!("serve_fastapi.py"), tools::Library::FastApi)?
-                    .with([model.join("model.joblib"), port.into()])
+            Contender::KServe => {
+                let script = include_str!("serve_kserve.py");
+                python("serve_kserve.py", script, tools::Library::KServe, &model.join("model.joblib"), port)?
             }
-            Contender::Onnx => script("serve_fastapi.py", include_str!("serve_fastapi.py"), tools::Library::FastApi)?
-                .with([model.join("model.onnx"), port.into()]),
+            Contender::FastApi | Contender::Onnx => {
+                let file = if self == Contender::Onnx { "model.onnx" } else { "model.joblib" };
+                let script = include_str!("serve_fastapi.py");
+                python("serve_fastapi.py", script, tools::Library::FastApi, &model.join(file), port)?
+            }
         })
     }
 }
 
-/// A Python program of ours, written where it can be run.
-struct Script(Command);
-
-fn script(name: &str, text: &str, library: tools::Library) -> Result<Script> {
+/// A Python program of ours that serves a model on a port, written where it can be run.
+fn python(name: &str, script: &str, library: tools::Library, model: &Path, port: u16) -> Result<Command> {
     let file = workspace::target().join("bench").join(name);
-    fs::write(&file, text)?;
+    fs::write(&file, script)?;
     let mut command = sh::cmd(tools::python(library)?, [file]);
+    command.arg(model).arg(port.to_string());
     // Several threads for one small row only cost.
     for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
         command.env(name, "1");
     }
-    Ok(Script(command))
-}
-
-impl Script {
-    fn with(mut self, args: [PathBuf; 2]) -> Command {
-        self.0.args(args);
-        self.0
-    }
-}
-
-fn merged(one: &Value, other: &Value) -> Value {
-    let objects = [one, other].into_iter().filter_map(Value::as_object).flatten();
-    objects.map(|(name, value)| (name.clone(), value.clone())).collect()
+    Ok(command)
 }
 
 /// A port that nobody listens on.
