@@ -22,7 +22,7 @@ use crate::api::{self, keys::Keys};
 use crate::config::{Config, Limits};
 use crate::listen::{self, Options, Stage, Watcher};
 use crate::metrics::{self, Metrics, Refusal};
-use crate::state::{App, Lifecycle, Phase};
+use crate::state::{App, Lifecycle, Phase, Settings};
 
 /// Most connections of the admin port.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -111,13 +111,12 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
 
     let limits = within_open_files(config.limits);
     let options = Options::new(&limits);
-    let mut app = App::new(artefact, limits, threads, metrics.clone(), lifecycle.clone());
-    app.access_log = config.access_log;
-    app.keys = config.api_keys.map(read_keys).transpose()?;
+    let keys = config.api_keys.map(read_keys).transpose()?;
+    let settings = Settings { limits, threads, access_log: config.access_log, keys };
+    let app = Arc::new(App::new(artefact, settings, metrics.clone(), lifecycle.clone()));
     let listener = bind(config.listen).await?;
     let address = listener.local_addr()?;
     let (stage, stages) = watch::channel(Stage::Open);
-    let app = Arc::new(app);
     let traffic = listen::serve(listener, api::router(app.clone()), options, stages, Traffic(metrics));
     let traffic = tokio::spawn(traffic);
     lifecycle.enter(Phase::Ready);

@@ -54,6 +54,26 @@ impl Lifecycle {
     }
 }
 
+/// How a model is served.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bounds on what callers may send.
+    pub limits: Limits,
+    /// Threads that predict.
+    pub threads: usize,
+    /// Whether every request is logged.
+    pub access_log: bool,
+    /// The keys that callers must show.
+    pub keys: Option<Arc<Keys>>,
+}
+
+impl Default for Settings {
+    /// The flags' defaults, with one thread.
+    fn default() -> Self {
+        Settings { limits: Limits::default(), threads: 1, access_log: false, keys: None }
+    }
+}
+
 /// Everything a request needs.
 #[derive(Debug)]
 pub struct App {
@@ -63,6 +83,8 @@ pub struct App {
     pub places: Places,
     /// Bounds on what callers may send.
     pub limits: Limits,
+    /// Most rows of a request.
+    pub max_rows: usize,
     /// Whether every request is logged.
     pub access_log: bool,
     /// The keys that callers must show.
@@ -92,13 +114,16 @@ pub struct App {
 }
 
 impl App {
-    /// What requests to `artefact` need, with `threads` that predict.
-    pub fn new(artefact: Artefact, limits: Limits, threads: usize, metrics: Metrics, lifecycle: Arc<Lifecycle>) -> App {
+    /// What requests to `artefact` need.
+    pub fn new(artefact: Artefact, settings: Settings, metrics: Metrics, lifecycle: Arc<Lifecycle>) -> App {
         let manifest = &artefact.manifest;
+        let max_rows = max_rows(&artefact.model, &settings.limits);
+        let description = openapi::document(&artefact, &settings, max_rows);
+        let Settings { limits, threads, access_log, keys } = settings;
         App {
             places: Places::new(artefact.model.fields()),
-            access_log: false,
-            keys: None,
+            max_rows,
+            access_log,
             in_flight: Semaphore::new(limits.max_in_flight),
             large: Arc::new(Semaphore::new(threads)),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
@@ -108,8 +133,9 @@ impl App {
             ids: Ids::default(),
             model_header: header(&manifest.model_name),
             version_header: header(&manifest.version),
-            openapi: Bytes::from(openapi::document(&artefact).to_string()),
-            page: Bytes::from(page::html(&artefact)),
+            openapi: Bytes::from(description.to_string()),
+            page: Bytes::from(page::html(&artefact, keys.is_some())),
+            keys,
             limits,
             artefact,
         }
@@ -124,13 +150,13 @@ impl App {
     pub fn manifest(&self) -> &Manifest {
         &self.artefact.manifest
     }
+}
 
-    /// Most rows of a request.
-    pub fn max_rows(&self) -> usize {
-        let decoded = MAX_DECODED / self.model().fields().len();
-        let predicted = MAX_PREDICTED / self.model().output().width();
-        self.limits.max_rows.min(decoded).min(predicted)
-    }
+/// Most rows of a request, within `limits` and memory.
+fn max_rows(model: &Model, limits: &Limits) -> usize {
+    let decoded = MAX_DECODED / model.fields().len();
+    let predicted = MAX_PREDICTED / model.output().width();
+    limits.max_rows.min(decoded).min(predicted)
 }
 
 /// A text as the value of a header; what a header cannot hold becomes `?`.

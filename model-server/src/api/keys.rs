@@ -1,5 +1,6 @@
 //! Keys that callers must show, read from a file and read again when it changes.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
@@ -8,7 +9,9 @@ use axum::http::{HeaderMap, header};
 use slipway_model::Digest;
 
 /// The header that holds a key, besides `Authorization: Bearer KEY`.
-const HEADER: &str = "x-api-key";
+pub const HEADER: &str = "x-api-key";
+/// What makes a browser ask its user for a key: the name of the user does not matter, the password is the key.
+pub const BASIC: &str = "Basic realm=\"the password is a key\", charset=\"UTF-8\"";
 /// Largest file of keys, bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -39,19 +42,54 @@ impl Keys {
     /// Whether a request shows one of the keys.
     pub fn admit(&self, headers: &HeaderMap) -> bool {
         let Some(shown) = shown(headers) else { return false };
-        let shown = Digest::of(shown);
+        let shown = Digest::of(&shown);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         // All keys are compared, byte for byte: time tells nothing.
         known.iter().fold(false, |admitted, key| admitted | same(key.bytes(), shown.bytes()))
     }
 }
 
-fn shown(headers: &HeaderMap) -> Option<&[u8]> {
+/// The key that a request shows.
+fn shown(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
     if let Some(key) = headers.get(HEADER) {
-        return Some(key.as_bytes().trim_ascii());
+        return Some(key.as_bytes().trim_ascii().into());
     }
-    let (scheme, key) = headers.get(header::AUTHORIZATION)?.as_bytes().split_first_chunk::<7>()?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let space = value.iter().position(|&byte| byte == b' ')?;
+    let (scheme, key) = (&value[..space], value[space..].trim_ascii());
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        return Some(key.into());
+    }
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return None;
+    }
+    let mut user_and_key = from_base64(key)?;
+    let colon = user_and_key.iter().position(|&byte| byte == b':')?;
+    Some(user_and_key.split_off(colon + 1).into())
+}
+
+/// The bytes of a text of RFC 4648, section 4.
+fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let text = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut bits, mut count) = (0_u32, 0);
+    for letter in text {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    Some(bytes)
 }
 
 fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
@@ -92,6 +130,9 @@ mod tests {
         assert!(admits("x-api-key", "first") && admits("authorization", "bearer second"));
         assert!(!admits("x-api-key", "") && !admits("authorization", "Basic first") && !admits("accept", "first"));
         assert!(!admits("x-api-key", "# the dashboard") && !admits("authorization", "Bearer firs"));
+        // As browsers send them: `user:first`, `:second`, `user:`, and what is no Base64.
+        assert!(admits("authorization", "Basic dXNlcjpmaXJzdA==") && admits("authorization", "basic OnNlY29uZA=="));
+        assert!(!admits("authorization", "Basic dXNlcjo=") && !admits("authorization", "Basic ?"));
         assert!(!keys.reload().unwrap());
         std::fs::write(&path, "third\n").unwrap();
         assert!(keys.reload().unwrap());

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod openapi;
 pub mod page;
 mod predict;
+mod route;
 mod stream;
 mod v1;
 mod v2;
@@ -20,7 +21,6 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -42,59 +42,9 @@ const SMALL: usize = 1 << 20;
 /// As are bodies larger than this, bytes.
 const SMALL_BODY: usize = 64 << 10;
 
-/// The routes, for the metrics' labels, too.
-mod route {
-    pub const PAGE: &str = "/";
-    pub const PREDICT: &str = "/predict";
-    pub const OPENAPI: &str = "/openapi.json";
-    pub const V1_MODELS: &str = "/v1/models";
-    /// Also `…:predict`: the router takes a segment as a whole.
-    pub const V1_MODEL: &str = "/v1/models/{model}";
-    pub const V2: &str = "/v2";
-    pub const V2_LIVE: &str = "/v2/health/live";
-    pub const V2_READY: &str = "/v2/health/ready";
-    pub const V2_MODEL: &str = "/v2/models/{model}";
-    pub const V2_MODEL_READY: &str = "/v2/models/{model}/ready";
-    pub const V2_INFER: &str = "/v2/models/{model}/infer";
-    pub const V2_VERSION: &str = "/v2/models/{model}/versions/{version}";
-    pub const V2_VERSION_READY: &str = "/v2/models/{model}/versions/{version}/ready";
-    pub const V2_VERSION_INFER: &str = "/v2/models/{model}/versions/{version}/infer";
-
-    pub const ALL: [&str; 14] = [
-        PREDICT,
-        V2_INFER,
-        V2_VERSION_INFER,
-        V1_MODEL,
-        PAGE,
-        OPENAPI,
-        V1_MODELS,
-        V2,
-        V2_LIVE,
-        V2_READY,
-        V2_MODEL,
-        V2_MODEL_READY,
-        V2_VERSION,
-        V2_VERSION_READY,
-    ];
-}
-
 /// The routes of a user's traffic.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route(route::PAGE, get(page::show))
-        .route(route::PREDICT, post(predict::predict))
-        .route(route::OPENAPI, get(openapi::show))
-        .route(route::V1_MODELS, get(v1::list))
-        .route(route::V1_MODEL, v1::model())
-        .route(route::V2, get(v2::server))
-        .route(route::V2_LIVE, get(v2::live))
-        .route(route::V2_READY, get(v2::ready))
-        .route(route::V2_MODEL, get(v2::model))
-        .route(route::V2_MODEL_READY, get(v2::model_ready))
-        .route(route::V2_INFER, post(v2::infer))
-        .route(route::V2_VERSION, get(v2::model))
-        .route(route::V2_VERSION_READY, get(v2::model_ready))
-        .route(route::V2_VERSION_INFER, post(v2::infer))
+    route::router()
         .method_not_allowed_fallback(|request| refuse(request, ApiError::method_not_allowed()))
         .fallback(|request| refuse(request, ApiError::not_found(NOTHING_HERE)))
         .layer(from_fn_with_state(app.clone(), observe))
@@ -110,24 +60,21 @@ async fn refuse(request: Request, error: ApiError) -> Response {
 /// Counts a request and gives its reply the headers that all replies have.
 async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .and_then(|matched| route::ALL.into_iter().find(|route| *route == matched.as_str()))
-        .unwrap_or("other");
+    let route = request.extensions().get::<MatchedPath>().and_then(|matched| route::find(matched.as_str()));
     let id = request_id(&app, request.headers());
     let line = app.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
 
     app.metrics.in_flight.inc();
-    let open = [route::V2_LIVE, route::V2_READY].contains(&route);
+    let open = route.is_some_and(|route| route.open);
     let mut response = match &app.keys {
-        Some(keys) if !open && !keys.admit(request.headers()) => refuse(request, ApiError::unauthorised()).await,
+        Some(keys) if !open && !keys.admit(request.headers()) => turn_away(request).await,
         _ => next.run(request).await,
     };
     app.metrics.in_flight.dec();
 
     let status = response.status();
-    app.metrics.answered(route, status.as_u16(), begun.elapsed());
+    let label = route.map_or("other", |route| route.path);
+    app.metrics.answered(label, status.as_u16(), begun.elapsed());
     if let Some((method, path)) = line {
         let (status, seconds) = (status.as_u16(), begun.elapsed().as_secs_f64());
         let request_id = id.to_str().unwrap_or_default();
@@ -139,6 +86,16 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     headers.insert(REQUEST_ID_HEADER, id);
     if app.lifecycle.phase() == Phase::Draining {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Refuses a request without a key. Browsers ask their user for one.
+async fn turn_away(request: Request) -> Response {
+    let by_browser = page::is_wanted(request.headers());
+    let mut response = refuse(request, ApiError::unauthorised()).await;
+    if by_browser {
+        response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(keys::BASIC));
     }
     response
 }

@@ -20,12 +20,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 
 /// `GET /`: the page for who accepts HTML, as browsers say they do; JSON for everybody else.
 pub async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let accepts_html = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .any(|accept| accept.to_str().is_ok_and(|text| text.contains("text/html")));
     let vary = (header::VARY, HeaderValue::from_static("accept"));
-    if accepts_html {
+    if is_wanted(&headers) {
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
             (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
@@ -39,8 +35,14 @@ pub async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     ([vary], super::reply(&body)).into_response()
 }
 
-/// The page for a model.
-pub fn html(artefact: &Artefact) -> String {
+/// Whether a request accepts HTML, as those of browsers say that they do.
+pub fn is_wanted(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT);
+    accepted.iter().any(|accept| accept.to_str().is_ok_and(|text| text.contains("text/html")))
+}
+
+/// The page for a model; `keyed` where callers must show a key.
+pub fn html(artefact: &Artefact, keyed: bool) -> String {
     let manifest = &artefact.manifest;
     let fields: String =
         manifest.input.fields().iter().enumerate().map(|(place, field)| control(place, field)).collect();
@@ -54,6 +56,7 @@ pub fn html(artefact: &Artefact) -> String {
             "model" => escape(&manifest.model_name),
             "version" => escape(&manifest.version),
             "estimator" => escape(&manifest.estimator),
+            "keyed" => keyed.to_string(),
             "target" => escape(manifest.output.name()),
             _ => fields.clone(),
         });

@@ -16,7 +16,8 @@ use super::predict::{Answer, predict_rows};
 use super::{answer, refuse, reply};
 use crate::state::{App, Phase};
 
-const PREDICT: &str = ":predict";
+/// What follows a model's name where it is to predict.
+pub const PREDICT: &str = ":predict";
 
 /// `GET /v1/models`.
 pub async fn list(State(app): State<Arc<App>>) -> Response {

@@ -1,8 +1,13 @@
 //! What people and generators of clients read.
 
+use std::sync::Arc;
+
 use axum::body::Body;
-use axum::http::Request;
-use serde_json::Value;
+use axum::http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use slipway_model_server::api::keys::Keys;
+use slipway_model_server::config::Limits;
+use slipway_model_server::state::Settings;
 
 use crate::support::{Client, crime, dispatch, iris, orders, twice};
 
@@ -22,17 +27,77 @@ async fn every_example_of_a_request_is_answered() {
         let document = client.get("/openapi.json").await.json();
         let mut examples = 0;
         for (path, operations) in document["paths"].as_object().unwrap() {
-            let Some(post) = operations.get("post") else {
+            if operations.get("get").is_some() {
                 assert!(client.get(path).await.status.is_success(), "{path}");
-                continue;
-            };
-            let content = &post["requestBody"]["content"]["application/json"];
-            let answer = client.post(path, content["example"].to_string()).await;
-            assert!(answer.status.is_success(), "{path}: {}", answer.text);
-            examples += 1;
+            }
+            let Some(post) = operations.get("post") else { continue };
+            for (media_type, content) in post["requestBody"]["content"].as_object().unwrap() {
+                let Some(example) = content.get("example") else { continue };
+                let body = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+                let request = Request::post(path).header("content-type", media_type).body(Body::from(body)).unwrap();
+                let answer = client.send(request).await;
+                assert!(answer.status.is_success() && !answer.text.contains("error\":"), "{path}: {}", answer.text);
+                assert!(
+                    media_type != "text/csv" || answer.text.lines().nth(1).unwrap().ends_with(','),
+                    "{}",
+                    answer.text
+                );
+                examples += 1;
+            }
         }
-        assert_eq!(examples, 4);
+        assert_eq!(examples, 6);
     }
+}
+
+#[tokio::test]
+async fn every_address_of_the_description_is_a_route_and_takes_just_its_methods() {
+    let client = Client::new(crime());
+    let document = client.get("/openapi.json").await.json();
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 15);
+    for (path, operations) in paths {
+        let answer = client.method(Method::DELETE, path).await;
+        let allowed = if operations.get("get").is_some() { "GET,HEAD" } else { "POST" };
+        assert_eq!((answer.status, answer.header("allow")), (StatusCode::METHOD_NOT_ALLOWED, allowed), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn keys_and_deadlines_are_described_where_there_are_some() {
+    let plain = Client::new(twice()).get("/openapi.json").await.json();
+    assert_eq!((&plain["security"], plain["components"].get("securitySchemes")), (&json!([]), None));
+    assert_eq!(plain["paths"]["/predict"]["post"]["responses"].get("401"), None);
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "secret\n").unwrap();
+    let keys = Some(Arc::new(Keys::read(file.path().to_owned()).unwrap()));
+    let limits = Limits { request_timeout_ms: Some(250), ..Limits::default() };
+    let client = Client::of(twice().app_with(Settings { keys, limits, ..Settings::default() }));
+    let ask = |path: &str, key: &str| {
+        client.send(
+            Request::get(path).header("authorization", key).header("accept", "text/html").body(Body::empty()).unwrap(),
+        )
+    };
+    let document = ask("/openapi.json", "Bearer secret").await.json();
+    assert_eq!(document["components"]["securitySchemes"]["ApiKey"]["name"], "x-api-key");
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let open = path.starts_with("/v2/health/");
+            let described = operation["responses"].get("401").is_some();
+            assert_eq!((described, operation.get("security").is_some()), (!open, open), "{path}");
+            let answer = client.method(method.to_uppercase().parse().unwrap(), path).await;
+            assert_eq!(answer.status == StatusCode::UNAUTHORIZED, !open, "{path}");
+        }
+    }
+    assert_eq!(document["components"]["parameters"]["Deadline"]["schema"]["default"], 250);
+    let late = &document["paths"]["/predict"]["post"]["responses"]["504"]["description"];
+    assert!(late.as_str().unwrap().contains("250 ms"), "{late}");
+
+    let page = ask("/", "Basic YW55Ym9keTpzZWNyZXQ=").await;
+    assert!(page.text.contains("const key = true ?"), "{}", page.text);
+    let challenges: Vec<_> = ask("/", "").await.headers.get_all("www-authenticate").iter().cloned().collect();
+    assert_eq!(challenges.len(), 2, "a browser asks for the key: {challenges:?}");
+    assert_eq!(client.get("/v2").await.headers.get_all("www-authenticate").iter().count(), 1, "a program is told");
 }
 
 #[tokio::test]

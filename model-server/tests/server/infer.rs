@@ -181,6 +181,18 @@ async fn a_matrix_of_the_wrong_width_is_explained() {
 }
 
 #[tokio::test]
+async fn a_tensor_without_a_name_is_refused() {
+    let client = Client::new(twice());
+    let mut nameless = tensor("", "FP64", &[1, 1], &json!([1]));
+    for _ in 0..2 {
+        let answer = client.post("/v2/models/twice/infer", json!({"inputs": [nameless]}).to_string()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
+        assert!(answer.error().contains("expected name, shape, datatype and data"), "{}", answer.error());
+        nameless.as_object_mut().unwrap().remove("name");
+    }
+}
+
+#[tokio::test]
 async fn no_rows_are_no_fault_and_too_many_are() {
     let limits = Limits { max_rows: 2, ..Limits::default() };
     let client = Client::of(twice().app_within(limits));

@@ -16,7 +16,7 @@ use slipway_model::{
 use slipway_model_server::api;
 use slipway_model_server::config::Limits;
 use slipway_model_server::metrics::Metrics;
-use slipway_model_server::state::{App, Lifecycle, Phase};
+use slipway_model_server::state::{App, Lifecycle, Phase, Settings};
 use slipway_spec::FeatureType;
 use tower::ServiceExt;
 
@@ -172,12 +172,17 @@ impl Kit {
 
     /// What serves it within `limits`.
     pub fn app_within(self, limits: Limits) -> Arc<App> {
+        self.app_with(Settings { limits, ..Settings::default() })
+    }
+
+    /// What serves it with `settings`.
+    pub fn app_with(self, settings: Settings) -> Arc<App> {
         let dir = tempfile::tempdir().unwrap();
         let digest = self.write(dir.path());
         let artefact = Artefact::load(dir.path(), Some(digest)).unwrap();
         let lifecycle = Arc::new(Lifecycle::default());
         lifecycle.enter(Phase::Ready);
-        Arc::new(App::new(artefact, limits, 1, Metrics::register(&mut Registry::default()), lifecycle))
+        Arc::new(App::new(artefact, settings, Metrics::register(&mut Registry::default()), lifecycle))
     }
 }
 

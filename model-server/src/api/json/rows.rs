@@ -142,7 +142,7 @@ impl<'m> Scan<'m> {
         Scan {
             fields: app.model().fields(),
             places: &app.places,
-            max_rows: app.max_rows(),
+            max_rows: app.max_rows,
             deadline,
             details_left: MAX_DETAILS,
             unknown: Unknown::default(),

@@ -10,21 +10,38 @@ use serde_json::{Map, Value, json};
 use slipway_model::{Artefact, Field, Manifest, Unknown};
 use slipway_spec::FeatureType;
 
-use super::deadline;
 use super::predict::example_reply;
-use super::v2::input_metadata;
-use super::{MODEL_HEADER, REQUEST_ID_HEADER, VERSION_HEADER};
-use crate::state::App;
+use super::route::{Exchange, Operation, ROUTES};
+use super::stream::write_cell;
+use super::v2::{binary, input_metadata};
+use super::{MODEL_HEADER, REQUEST_ID_HEADER, VERSION_HEADER, deadline, keys};
+use crate::config::{Limits, MAX_DEADLINE};
+use crate::state::{App, Settings};
 
 /// `GET /openapi.json`.
 pub async fn show(State(app): State<Arc<App>>) -> Response {
     super::json(app.openapi.clone())
 }
 
-/// The document for a model.
-pub fn document(artefact: &Artefact) -> Value {
+/// The document for a model that is served so.
+pub fn document(artefact: &Artefact, settings: &Settings, max_rows: usize) -> Value {
     let manifest = &artefact.manifest;
-    json!({
+    let keyed = settings.keys.is_some();
+    let mut paths = Map::new();
+    let describer = Describer { artefact, settings, max_rows, row: example_row(manifest) };
+    for route in &ROUTES {
+        for operation in route.operations {
+            let address = paths.entry(route.address(operation, manifest)).or_insert_with(|| json!({}));
+            let (method, mut description) = describer.describe(operation);
+            if keyed && route.open {
+                description["security"] = json!([]);
+            } else if keyed {
+                description["responses"]["401"] = response("No key, or not one of those", &error(), None);
+            }
+            address[method] = description;
+        }
+    }
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": manifest.model_name,
@@ -41,26 +58,38 @@ pub fn document(artefact: &Artefact) -> Value {
             {"name": "predict", "description": "Predictions"},
             {"name": "v1", "description": "KServe's V1 protocol"},
             {"name": "v2", "description": "Open Inference Protocol"},
+            {"name": "about", "description": "What there is"},
         ],
         "security": [],
-        "paths": paths(artefact),
+        "paths": paths,
         "components": {
             "schemas": schemas::all(manifest),
             "headers": {
                 "Model": header("The model's name"),
                 "Version": header("The model's version"),
                 "RequestId": header("The caller's own identifier, or a new one"),
+                "Warnings": header("Columns that were ignored"),
             },
             "parameters": {
                 "RequestId": parameter(REQUEST_ID_HEADER, "Repeated in the reply", &json!({"type": "string", "maxLength": 128})),
-                "Deadline": parameter(
-                    deadline::HEADER,
-                    "After so many milliseconds nobody waits for the reply any more",
-                    &json!({"type": "integer", "minimum": 1, "maximum": 3_600_000}),
+                "Deadline": deadline_parameter(settings.limits.request_timeout_ms),
+                "JsonLength": parameter(
+                    binary::HEADER,
+                    "How many bytes of the body are JSON, where tensors follow as bytes",
+                    &json!({"type": "integer", "minimum": 0}),
                 ),
             },
         },
-    })
+    });
+    if keyed {
+        document["security"] = json!([{"Bearer": []}, {"ApiKey": []}, {"Basic": []}]);
+        document["components"]["securitySchemes"] = json!({
+            "Bearer": {"type": "http", "scheme": "bearer", "description": "The key"},
+            "ApiKey": {"type": "apiKey", "in": "header", "name": keys::HEADER, "description": "The key"},
+            "Basic": {"type": "http", "scheme": "basic", "description": "For browsers: any user, and the key as the password"},
+        });
+    }
+    document
 }
 
 fn header(description: &str) -> Value {
@@ -71,8 +100,20 @@ fn parameter(name: &str, description: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "header", "description": description, "schema": schema})
 }
 
+fn deadline_parameter(usual: Option<u64>) -> Value {
+    let mut schema = json!({"type": "integer", "minimum": 1, "maximum": MAX_DEADLINE});
+    if let Some(usual) = usual {
+        schema["default"] = usual.into();
+    }
+    parameter(deadline::HEADER, "After so many milliseconds nobody waits for the reply any more", &schema)
+}
+
 fn reference(schema: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+fn error() -> Value {
+    reference("Error")
 }
 
 /// A reply with a JSON body.
@@ -89,114 +130,161 @@ fn response(description: &str, schema: &Value, example: Option<Value>) -> Value 
     json!({"description": description, "headers": headers, "content": {"application/json": content}})
 }
 
-/// An operation that reads something.
-fn read(tag: &str, id: &str, summary: &str, schema: &Value) -> Value {
-    json!({"get": {
-        "tags": [tag],
-        "operationId": id,
-        "summary": summary,
-        "responses": {"200": response(summary, schema, None), "default": response("An error", &reference("Error"), None)},
-    }})
+/// Describes operations.
+struct Describer<'a> {
+    artefact: &'a Artefact,
+    settings: &'a Settings,
+    max_rows: usize,
+    /// A typical row.
+    row: Value,
 }
 
-/// What a prediction takes and gives.
-struct Prediction<'a> {
-    tag: &'a str,
-    id: &'a str,
-    summary: &'a str,
+/// What a prediction takes and gives, as JSON.
+struct Prediction {
     body: Value,
     body_example: Value,
     reply: Value,
     reply_example: Option<Value>,
 }
 
-impl Prediction<'_> {
-    /// The operation.
-    fn operation(self) -> Value {
-        let mut responses = Map::new();
-        responses.insert("200".to_owned(), response("The prediction", &self.reply, self.reply_example));
-        for (code, description) in [
-            ("400", "Not JSON, or not the protocol"),
-            ("413", "The body or the list of rows is too large"),
-            ("415", "Not said to be JSON"),
-            ("422", "A row that does not fit the schema"),
-            ("429", "No room now; try again after the seconds of the header Retry-After"),
-            ("504", "The caller's own deadline passed"),
-        ] {
-            responses.insert(code.to_owned(), response(description, &reference("Error"), None));
+impl Describer<'_> {
+    /// An operation's method and description.
+    fn describe(&self, operation: &Operation) -> (&'static str, Value) {
+        let (method, rest) = match operation.exchange {
+            Exchange::Read(schema) => ("get", Self::read(operation, schema)),
+            Exchange::Ask(schema) => {
+                let mut read = Self::read(operation, schema);
+                read["responses"]["503"] = response("It is not", &reference(schema), None);
+                ("get", read)
+            }
+            Exchange::Page(schema) => {
+                let mut read = Self::read(operation, schema);
+                read["responses"]["200"]["content"]["text/html"] = json!({"schema": {"type": "string"}});
+                ("get", read)
+            }
+            Exchange::PredictRows => ("post", self.predict_rows()),
+            Exchange::PredictInstances => ("post", self.predict_instances()),
+            Exchange::PredictTensors => ("post", self.predict_tensors()),
+        };
+        let mut description =
+            json!({"tags": [operation.tag], "operationId": operation.id, "summary": operation.summary});
+        if let (Value::Object(description), Value::Object(rest)) = (&mut description, rest) {
+            description.extend(rest);
         }
-        json!({"post": {
-            "tags": [self.tag],
-            "operationId": self.id,
-            "summary": self.summary,
-            "parameters": [{"$ref": "#/components/parameters/RequestId"}, {"$ref": "#/components/parameters/Deadline"}],
-            "requestBody": {
-                "required": true,
-                "content": {"application/json": {"schema": self.body, "example": self.body_example}},
-            },
-            "responses": responses,
-        }})
+        (method, description)
     }
-}
 
-fn paths(artefact: &Artefact) -> Value {
-    let manifest = &artefact.manifest;
-    let name = &manifest.model_name;
-    let row = example_row(manifest);
-    let object = json!({"type": "object"});
-    let rows = json!({"type": "array", "items": reference("Row")});
-    let instances = json!({"type": "object", "required": ["instances"], "properties": {"instances": rows}});
-    let predict = Prediction {
-        tag: "predict",
-        id: "predict",
-        summary: "Predict one row, or a list of rows; in a list, a bad row costs only itself",
-        body: json!({"anyOf": [reference("Row"), rows, instances]}),
-        body_example: row.clone(),
-        reply: json!({"anyOf": [reference("Prediction"), reference("Predictions")]}),
-        reply_example: example_reply(artefact, row.as_object()),
-    };
-    let v1_predict = Prediction {
-        tag: "v1",
-        id: "predictV1",
-        summary: "Predict a list of rows; a bad row refuses the whole list",
-        body: instances,
-        body_example: json!({"instances": [row]}),
-        reply: json!({
-            "type": "object",
-            "required": ["predictions"],
-            "properties": {"predictions": {"type": "array", "items": schemas::answer(&manifest.output)}, "warnings": reference("Warnings")},
-        }),
-        reply_example: None,
-    };
-    let mut paths = Map::new();
-    let mut add = |path: String, operation: Value| drop(paths.insert(path, operation));
-    add("/predict".to_owned(), predict.operation());
-    add("/v1/models".to_owned(), read("v1", "listModelsV1", "The models of this server", &object));
-    add(format!("/v1/models/{name}"), read("v1", "getModelV1", "Whether the model is ready", &object));
-    add(format!("/v1/models/{name}:predict"), v1_predict.operation());
-    add("/v2".to_owned(), read("v2", "getServer", "The server's name and version", &object));
-    add("/v2/health/live".to_owned(), read("v2", "getLive", "Whether the server lives", &object));
-    add("/v2/health/ready".to_owned(), read("v2", "getReady", "Whether the server is ready", &object));
-    for (suffix, base) in
-        [("", format!("/v2/models/{name}")), ("OfVersion", format!("/v2/models/{name}/versions/{}", manifest.version))]
-    {
-        add(base.clone(), read("v2", &format!("getModel{suffix}"), "The model's inputs and outputs", &object));
-        add(
-            format!("{base}/ready"),
-            read("v2", &format!("getModelReady{suffix}"), "Whether the model is ready", &object),
+    fn read(operation: &Operation, schema: &str) -> Value {
+        let given = response(operation.summary, &reference(schema), None);
+        json!({"responses": {"200": given, "default": response("An error", &error(), None)}})
+    }
+
+    fn predict_rows(&self) -> Value {
+        let rows = json!({"type": "array", "items": reference("Row")});
+        let mut description = self.predict(
+            Prediction {
+                body: json!({"anyOf": [reference("Row"), rows, instances()]}),
+                body_example: self.row.clone(),
+                reply: json!({"anyOf": [reference("Prediction"), reference("Predictions")]}),
+                reply_example: example_reply(self.artefact, self.row.as_object()),
+            },
+            &[("422", "A row that does not fit the schema, or a table without a column that the model requires")],
         );
-        let infer = Prediction {
-            tag: "v2",
-            id: &format!("infer{suffix}"),
-            summary: "Predict rows given as tensors",
+        let taken = json!({
+            "text/csv": {"schema": reference("Table"), "example": example_table(&self.row)},
+            "application/x-ndjson": {"schema": reference("Lines"), "example": format!("{}\n", self.row)},
+        });
+        let given = json!({
+            "text/csv": {"schema": reference("PredictionTable")},
+            "application/x-ndjson": {"schema": reference("PredictionLines")},
+        });
+        extend(&mut description["requestBody"]["content"], taken);
+        extend(&mut description["responses"]["200"]["content"], given);
+        description["responses"]["200"]["headers"]["slipway-warnings"] =
+            json!({"$ref": "#/components/headers/Warnings"});
+        description
+    }
+
+    fn predict_instances(&self) -> Value {
+        let answer = schemas::answer(&self.artefact.manifest.output);
+        let prediction = Prediction {
+            body: instances(),
+            body_example: json!({"instances": [self.row]}),
+            reply: json!({
+                "type": "object",
+                "required": ["predictions"],
+                "properties": {"predictions": {"type": "array", "items": answer}, "warnings": reference("Warnings")},
+            }),
+            reply_example: None,
+        };
+        self.predict(prediction, &[("422", "A row that does not fit the schema")])
+    }
+
+    fn predict_tensors(&self) -> Value {
+        let prediction = Prediction {
             body: reference("InferRequest"),
-            body_example: example_tensors(manifest, &row),
+            body_example: example_tensors(&self.artefact.manifest, &self.row),
             reply: reference("InferReply"),
             reply_example: None,
         };
-        add(format!("{base}/infer"), infer.operation());
+        let mut description = self.predict(prediction, &[]);
+        let bytes = json!({"application/octet-stream": {"schema": {
+            "type": "string",
+            "format": "binary",
+            "description": format!("JSON of as many bytes as the header {} says, then tensors as bytes", binary::HEADER),
+        }}});
+        extend(&mut description["requestBody"]["content"], bytes.clone());
+        extend(&mut description["responses"]["200"]["content"], bytes);
+        if let Some(parameters) = description["parameters"].as_array_mut() {
+            parameters.push(json!({"$ref": "#/components/parameters/JsonLength"}));
+        }
+        description
     }
-    Value::Object(paths)
+
+    /// A prediction; `refusals` are those that are not every prediction's.
+    fn predict(&self, prediction: Prediction, refusals: &[(&str, &str)]) -> Value {
+        let Limits { max_body_bytes, request_timeout_ms, .. } = self.settings.limits;
+        let too_large =
+            format!("More than {max_body_bytes} bytes or {} rows; a stream has no such limit", self.max_rows);
+        let too_late = match request_timeout_ms {
+            Some(usual) => format!("The deadline passed, {usual} ms where {} does not say another", deadline::HEADER),
+            None => "The caller's own deadline passed".to_owned(),
+        };
+        let mut responses = Map::new();
+        let given = response("The prediction", &prediction.reply, prediction.reply_example);
+        responses.insert("200".to_owned(), given);
+        let usual = [
+            ("400", "Not JSON, or not the protocol"),
+            ("408", "The body stood still"),
+            ("413", &too_large),
+            ("415", "A body of another type"),
+            ("429", "No room now; try again after the seconds of the header Retry-After"),
+            ("504", &too_late),
+        ];
+        for (code, description) in usual.iter().chain(refusals) {
+            responses.insert((*code).to_owned(), response(description, &error(), None));
+        }
+        responses["429"]["headers"]["Retry-After"] = json!({"schema": {"type": "integer"}});
+        json!({
+            "parameters": [{"$ref": "#/components/parameters/RequestId"}, {"$ref": "#/components/parameters/Deadline"}],
+            "requestBody": {
+                "required": true,
+                "content": {"application/json": {"schema": prediction.body, "example": prediction.body_example}},
+            },
+            "responses": responses,
+        })
+    }
+}
+
+fn extend(object: &mut Value, more: Value) {
+    if let (Value::Object(object), Value::Object(more)) = (object, more) {
+        object.extend(more);
+    }
+}
+
+fn instances() -> Value {
+    let rows = json!({"type": "array", "items": reference("Row")});
+    json!({"type": "object", "required": ["instances"], "properties": {"instances": rows}})
 }
 
 /// A typical value of a field that the field takes.
@@ -224,6 +312,22 @@ pub fn others(unknown: Unknown) -> &'static str {
 /// A typical row.
 pub fn example_row(manifest: &Manifest) -> Value {
     manifest.input.fields().iter().map(|field| (field.name.clone(), example(field))).collect::<Map<_, _>>().into()
+}
+
+/// A table of one row.
+fn example_table(row: &Value) -> String {
+    let mut table = Vec::new();
+    let columns: Vec<_> = row.as_object().into_iter().flatten().collect();
+    for (place, (name, _)) in columns.iter().enumerate() {
+        table.extend_from_slice(if place == 0 { b"" } else { b"," });
+        write_cell(&mut table, name);
+    }
+    for (place, (_, value)) in columns.iter().enumerate() {
+        table.extend_from_slice(if place == 0 { b"\n" } else { b"," });
+        write_cell(&mut table, value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str());
+    }
+    table.push(b'\n');
+    String::from_utf8_lossy(&table).into_owned()
 }
 
 fn example_tensors(manifest: &Manifest, row: &Value) -> Value {

@@ -10,7 +10,7 @@ use crate::api::v2::output_metadata;
 /// All schemas by their names.
 pub fn all(manifest: &Manifest) -> Value {
     let mut schemas = Map::new();
-    for group in [rows(manifest), errors(manifest), tensors(manifest)] {
+    for group in [rows(manifest), streams(manifest), errors(manifest), tensors(manifest), about(manifest)] {
         schemas.extend(group.as_object().cloned().unwrap_or_default());
     }
     schemas.into()
@@ -51,6 +51,48 @@ fn rows(manifest: &Manifest) -> Value {
     })
 }
 
+/// Bodies of which a row is read or written at a time.
+fn streams(manifest: &Manifest) -> Value {
+    let probabilities = manifest.output.classes().iter().map(|class| format!("probability of {class}"));
+    let [first, last] = [["row", "prediction"], ["prediction_id", "error"]].map(|names| names.map(str::to_owned));
+    let columns: Vec<_> = first.into_iter().chain(probabilities).chain(last).collect();
+    let text = |description: &str| json!({"type": "string", "description": description});
+    json!({
+        "Table": text("RFC 4180 in UTF-8: a header with names of fields in any order, then a row a line; an empty cell is a missing value"),
+        "Lines": text("A Row as JSON a line"),
+        "PredictionTable": text(&format!("The columns {}", columns.join(", "))),
+        "PredictionLines": text("JSON a line: the number of the row as row, and what Predictions holds for it; error where the stream ended early"),
+    })
+}
+
+/// What is said of the server and its model.
+fn about(manifest: &Manifest) -> Value {
+    let text = json!({"type": "string"});
+    let truth = json!({"type": "boolean"});
+    let name = json!({"const": manifest.model_name});
+    let object = |properties: Value| {
+        let required: Vec<_> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+        json!({"type": "object", "required": required, "properties": properties})
+    };
+    let texts = json!({"type": "array", "items": text});
+    let shape =
+        json!({"type": "array", "items": {"type": "integer"}, "description": "-1 stands for any number of rows"});
+    let tensors = json!({
+        "type": "array",
+        "items": object(json!({"name": text, "datatype": text, "shape": shape})),
+    });
+    json!({
+        "Status": object(json!({"status": {"const": "alive"}, "model": name, "version": {"const": manifest.version}})),
+        "Description": {"type": "object"},
+        "ModelList": object(json!({"models": {"type": "array", "items": name}})),
+        "ModelStatus": object(json!({"name": name, "ready": truth})),
+        "Server": object(json!({"name": text, "version": text, "extensions": texts})),
+        "Live": object(json!({"live": truth})),
+        "Ready": object(json!({"ready": truth})),
+        "Model": object(json!({"name": name, "versions": texts, "platform": text, "inputs": tensors, "outputs": tensors})),
+    })
+}
+
 /// What a reply says of one row.
 fn predicted(output: &Output) -> Map<String, Value> {
     let id = json!({
@@ -84,7 +126,7 @@ fn errors(manifest: &Manifest) -> Value {
             "type": "object",
             "required": ["row", "expected", "got"],
             "properties": {
-                "row": {"type": "integer", "minimum": 1, "description": "The row, from 1"},
+                "row": {"type": "integer", "minimum": 0, "description": "The row, from 1; 0 for the header of a table"},
                 "field": {"type": "string", "description": "The field; absent where the whole row is meant"},
                 "expected": {"type": "string"},
                 "got": {"type": "string"},
@@ -96,15 +138,21 @@ fn errors(manifest: &Manifest) -> Value {
 fn tensors(manifest: &Manifest) -> Value {
     let outputs: Vec<_> = output_metadata(manifest).iter().map(|output| output["name"].clone()).collect();
     let text = json!({"type": "string"});
+    let binary = json!({"type": "boolean", "description": "Whether outputs are wanted as bytes behind the JSON"});
     json!({
         "Tensor": {
             "type": "object",
-            "required": ["name", "shape", "datatype", "data"],
+            "required": ["name", "shape", "datatype"],
             "properties": {
-                "name": text,
+                "name": {"type": "string", "minLength": 1},
                 "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
                 "datatype": {"type": "string", "examples": ["FP64", "INT64", "BOOL", "BYTES"]},
                 "data": {"type": "array", "description": "Flat, row by row, or nested as the shape says"},
+                "parameters": {"type": "object", "properties": {"binary_data_size": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "How many bytes behind the JSON hold the values, where data do not",
+                }}},
             },
         },
         "InferRequest": {
@@ -112,12 +160,15 @@ fn tensors(manifest: &Manifest) -> Value {
             "required": ["inputs"],
             "properties": {
                 "id": text,
-                "parameters": {"type": "object"},
+                "parameters": {"type": "object", "properties": {"binary_data_output": binary}},
                 "inputs": {"type": "array", "items": reference("Tensor"), "minItems": 1},
                 "outputs": {"type": "array", "items": {
                     "type": "object",
                     "required": ["name"],
-                    "properties": {"name": {"type": "string", "enum": outputs}},
+                    "properties": {
+                        "name": {"type": "string", "enum": outputs},
+                        "parameters": {"type": "object", "properties": {"binary_data": binary}},
+                    },
                 }},
             },
         },

@@ -26,6 +26,8 @@ use csv::CsvRows;
 use lines::Lines;
 use write::Writer;
 
+pub use write::cell as write_cell;
+
 /// Longest row of a stream, bytes.
 const MAX_ROW: usize = 1 << 20;
 /// Most values and predicted numbers of the rows that are predicted together.

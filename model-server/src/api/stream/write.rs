@@ -108,7 +108,7 @@ impl Writer {
 }
 
 /// Writes a cell of a table, in quotes where it needs them.
-fn cell(output: &mut Vec<u8>, text: &str) {
+pub fn cell(output: &mut Vec<u8>, text: &str) {
     if text.contains([',', '"', '\n', '\r']) {
         output.push(b'"');
         output.extend_from_slice(text.replace('"', "\"\"").as_bytes());

@@ -30,7 +30,7 @@ pub async fn infer(State(app): State<Arc<App>>, Path(target): Path<Target>, requ
         Err(error) => return refuse(request, error).await,
     };
     answer(app, request, binary::require, move |app, body, deadline| {
-        let max_rows = app.max_rows();
+        let max_rows = app.max_rows;
         let request = request::read(body, json_length, max_rows, app.model().fields().len())?;
         let wanted = wanted_outputs(app, &request)?;
         let mut unknown = Unknown::default();

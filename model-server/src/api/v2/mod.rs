@@ -1,6 +1,6 @@
 //! The Open Inference Protocol.
 
-mod binary;
+pub mod binary;
 mod infer;
 mod request;
 

@@ -311,7 +311,7 @@ impl<'de> Fields<'de> for TensorReader<'_, 'de> {
     fn finish<E: de::Error>(self) -> Result<Self, E> {
         let Tensor { name, shape, datatype, cells, bytes } = &self.tensor;
         let name = Value::Text(name);
-        if datatype.is_empty() || shape.is_empty() {
+        if self.tensor.name.is_empty() || datatype.is_empty() || shape.is_empty() {
             return Err(E::custom(format_args!("input {name}: expected name, shape, datatype and data")));
         }
         let size = shape.iter().try_fold(1, |size: usize, length| size.checked_mul(*length));
