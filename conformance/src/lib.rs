@@ -4,6 +4,7 @@
 //! The protocol: <https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol>.
 
 mod client;
+pub mod grpc;
 mod rest;
 mod show;
 mod suite;

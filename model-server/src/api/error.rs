@@ -17,6 +17,10 @@ pub struct ApiError {
     close: bool,
 }
 
+/// What is wrong, beside the reply for protocols that write errors in their own way.
+#[derive(Clone, Debug, Default)]
+pub struct Reason(pub String);
+
 /// One mistake of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Detail {
@@ -172,8 +176,10 @@ impl IntoResponse for ApiError {
             #[serde(skip_serializing_if = "Vec::is_empty")]
             details: Vec<Detail>,
         }
+        let reason = Reason(self.message.clone());
         let body = super::to_json(&Body { error: self.message, details: self.details });
         let mut response = super::json(body);
+        response.extensions_mut().insert(reason);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if self.status == StatusCode::TOO_MANY_REQUESTS {

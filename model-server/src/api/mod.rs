@@ -3,6 +3,7 @@
 pub mod body;
 pub mod deadline;
 pub mod error;
+mod grpc;
 pub mod json;
 pub mod keys;
 pub mod openapi;
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::state::{App, Phase};
+use body::Held;
 use deadline::Deadline;
 use error::ApiError;
 
@@ -61,6 +63,7 @@ async fn refuse(request: Request, error: ApiError) -> Response {
 async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let route = request.extensions().get::<MatchedPath>().and_then(|matched| route::find(matched.as_str()));
+    let is_call = grpc::is_call(&request);
     let id = request_id(&app, request.headers());
     let line = app.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
 
@@ -79,6 +82,9 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
         let (status, seconds) = (status.as_u16(), begun.elapsed().as_secs_f64());
         let request_id = id.to_str().unwrap_or_default();
         tracing::info!(%method, path, status, seconds, request_id, "answered");
+    }
+    if is_call {
+        response = grpc::dress(response, route.is_some());
     }
     let headers = response.headers_mut();
     headers.insert(MODEL_HEADER, app.model_header.clone());
@@ -130,13 +136,7 @@ async fn answer_within(
     accepts: fn(&HeaderMap) -> Result<(), ApiError>,
     work: impl FnOnce(&App, &[u8], Deadline) -> Result<Response, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
-    let headers = &parts.headers;
-    let deadline = match accepts(headers).and_then(|()| Deadline::of(headers, app.limits.request_timeout_ms)) {
-        Ok(deadline) => deadline,
-        Err(error) => return Err(body::refuse(headers, body, error).await),
-    };
-    let body = deadline.limit(body::read(headers, body, &app.limits, &app.pending)).await??;
+    let (body, deadline) = receive(&app, request, accepts).await?;
     let _admitted = app.in_flight.try_acquire().map_err(|_| ApiError::too_many_requests())?;
     let fields = app.model().fields().len();
     let length = body.bytes.len();
@@ -154,6 +154,36 @@ async fn answer_within(
         tracing::error!(%error, "a prediction failed");
         ApiError::internal()
     })?
+}
+
+/// Answers a request with a body that asks nothing of the model, however busy that is.
+async fn answer_at_once(
+    app: Arc<App>,
+    request: Request,
+    accepts: fn(&HeaderMap) -> Result<(), ApiError>,
+    work: impl FnOnce(&App, &[u8]) -> Result<Response, ApiError>,
+) -> Result<Response, ApiError> {
+    let received = receive(&app, request, accepts).await;
+    if let Some(refusal) = received.as_ref().err().and_then(ApiError::refusal) {
+        app.metrics.refused(refusal);
+    }
+    work(&app, &received?.0.bytes)
+}
+
+/// Reads a body that `accepts` takes, within all bounds.
+async fn receive(
+    app: &App,
+    request: Request,
+    accepts: fn(&HeaderMap) -> Result<(), ApiError>,
+) -> Result<(Held, Deadline), ApiError> {
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
+    let deadline = match accepts(headers).and_then(|()| Deadline::of(headers, app.limits.request_timeout_ms)) {
+        Ok(deadline) => deadline,
+        Err(error) => return Err(body::refuse(headers, body, error).await),
+    };
+    let body = deadline.limit(body::read(headers, body, &app.limits, &app.pending)).await??;
+    Ok((body, deadline))
 }
 
 /// A JSON reply.

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use slipway_model::Manifest;
 
-use super::{openapi, page, predict, v1, v2};
+use super::{grpc, openapi, page, predict, v1, v2};
 use crate::state::App;
 
 /// Addresses of one form.
@@ -53,12 +53,17 @@ pub enum Exchange {
 }
 
 impl Route {
-    const fn read(
+    const fn rest(
         path: &'static str,
         serves: fn() -> MethodRouter<Arc<App>>,
         operations: &'static [Operation],
     ) -> Route {
         Route { path, open: false, serves, operations }
+    }
+
+    /// A method of gRPC, which OpenAPI has no words for.
+    const fn call(path: &'static str, serves: fn() -> MethodRouter<Arc<App>>) -> Route {
+        Route { path, open: false, serves, operations: &[] }
     }
 
     /// An address of this form, as callers of the model write it.
@@ -75,8 +80,8 @@ impl Operation {
 }
 
 /// All routes, those with most requests first.
-pub static ROUTES: [Route; 14] = [
-    Route::read(
+pub static ROUTES: [Route; 20] = [
+    Route::rest(
         "/predict",
         || post(predict::predict),
         &[Operation::new(
@@ -86,13 +91,14 @@ pub static ROUTES: [Route; 14] = [
             "Predict one row, a list of rows, or a stream of rows; in a list or stream, a bad row costs only itself",
         )],
     ),
-    Route::read("/v2/models/{model}/infer", || post(v2::infer), &[INFER]),
-    Route::read(
+    Route::rest("/v2/models/{model}/infer", || post(v2::infer), &[INFER]),
+    Route::call("/inference.GRPCInferenceService/ModelInfer", || post(grpc::model_infer)),
+    Route::rest(
         "/v2/models/{model}/versions/{version}/infer",
         || post(v2::infer),
         &[Operation { id: "inferOfVersion", ..INFER }],
     ),
-    Route::read(
+    Route::rest(
         "/v1/models/{model}",
         v1::model,
         &[
@@ -108,29 +114,29 @@ pub static ROUTES: [Route; 14] = [
             },
         ],
     ),
-    Route::read(
+    Route::rest(
         "/",
         || get(page::show),
         &[Operation::new("about", "getPage", Exchange::Page("Status"), "A page to try the model; a sign of life")],
     ),
-    Route::read(
+    Route::rest(
         "/openapi.json",
         || get(openapi::show),
         &[Operation::new("about", "getDescription", Exchange::Read("Description"), "This description")],
     ),
-    Route::read(
+    Route::rest(
         "/v1/models",
         || get(v1::list),
         &[Operation::new("v1", "listModelsV1", Exchange::Read("ModelList"), "The models of this server")],
     ),
-    Route::read(
+    Route::rest(
         "/v2",
         || get(v2::server),
         &[Operation::new("v2", "getServer", Exchange::Read("Server"), "The server's name, version and extensions")],
     ),
     Route {
         open: true,
-        ..Route::read(
+        ..Route::rest(
             "/v2/health/live",
             || get(v2::live),
             &[Operation::new("v2", "getLive", Exchange::Read("Live"), "Whether the server lives")],
@@ -138,24 +144,29 @@ pub static ROUTES: [Route; 14] = [
     },
     Route {
         open: true,
-        ..Route::read(
+        ..Route::rest(
             "/v2/health/ready",
             || get(v2::ready),
             &[Operation::new("v2", "getReady", Exchange::Ask("Ready"), "Whether the server is ready")],
         )
     },
-    Route::read("/v2/models/{model}", || get(v2::model), &[METADATA]),
-    Route::read("/v2/models/{model}/ready", || get(v2::model_ready), &[READY]),
-    Route::read(
+    Route::rest("/v2/models/{model}", || get(v2::model), &[METADATA]),
+    Route::rest("/v2/models/{model}/ready", || get(v2::model_ready), &[READY]),
+    Route::rest(
         "/v2/models/{model}/versions/{version}",
         || get(v2::model),
         &[Operation { id: "getModelOfVersion", ..METADATA }],
     ),
-    Route::read(
+    Route::rest(
         "/v2/models/{model}/versions/{version}/ready",
         || get(v2::model_ready),
         &[Operation { id: "getModelReadyOfVersion", ..READY }],
     ),
+    Route { open: true, ..Route::call("/inference.GRPCInferenceService/ServerLive", || post(grpc::server_live)) },
+    Route { open: true, ..Route::call("/inference.GRPCInferenceService/ServerReady", || post(grpc::server_ready)) },
+    Route::call("/inference.GRPCInferenceService/ModelReady", || post(grpc::model_ready)),
+    Route::call("/inference.GRPCInferenceService/ServerMetadata", || post(grpc::server_metadata)),
+    Route::call("/inference.GRPCInferenceService/ModelMetadata", || post(grpc::model_metadata)),
 ];
 
 const INFER: Operation = Operation::new("v2", "infer", Exchange::PredictTensors, "Predict rows given as tensors");

@@ -1,30 +1,21 @@
 //! Connections: accepted up to a cap, guarded by timers, closed without breaking a request.
 
 mod guard;
+mod http1;
+mod http2;
 
-use std::convert::Infallible;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use bytes::Bytes;
 use futures::FutureExt;
-use hyper::body::{Frame, Incoming, SizeHint};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
-use tower::Service;
-
-use guard::{Guard, Turns};
 
 pub use guard::Timeouts;
 
@@ -137,35 +128,6 @@ async fn reaches(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
 }
 
-/// The body of a reply. With it ends the server's turn: until then the caller may still be sending rows of a stream.
-struct Reply {
-    body: Body,
-    turns: Turns,
-}
-
-impl hyper::body::Body for Reply {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Reply {
-    fn drop(&mut self) {
-        self.turns.next();
-    }
-}
-
 /// Says that there are too many connections, and waits until the other side has understood.
 async fn turn_away(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(FULL).await?;
@@ -186,28 +148,26 @@ async fn connection(stream: TcpStream, router: Router, timeouts: Timeouts, mut s
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let turns = Turns::default();
-    let io = TokioIo::new(Guard::new(stream, timeouts, turns.clone()));
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        turns.next();
-        let turns = turns.clone();
-        let answer = router.clone().call(request.map(Body::new));
-        async move {
-            let response = answer.await.unwrap_or_else(|never| match never {});
-            Ok::<_, Infallible>(response.map(|body| Reply { body, turns }))
-        }
-    });
-    let connection =
-        http1::Builder::new().header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).serve_connection(io, service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = reaches(&mut stage, Stage::Closing) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let begun = tokio::select! {
+        biased;
+        begun = timeout(timeouts.header, begins_http2(&stream)) => begun,
+        () = reaches(&mut stage, Stage::Closing) => return,
+    };
+    // Where nothing came, nothing was asked.
+    let Ok(Ok(is_http2)) = begun else { return };
+    let ended = if is_http2 {
+        http2::serve(stream, router, timeouts, stage).await
+    } else {
+        http1::serve(stream, router, timeouts, stage).await
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Whether a client begins with the preface of HTTP/2, of which no other request has the first letters.
+async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    let mut first = [0; 3];
+    let count = stream.peek(&mut first).await?;
+    Ok(first[..count] == *b"PRI")
 }

@@ -4,6 +4,7 @@
 
 mod documents;
 mod fuzz;
+mod grpc;
 mod http;
 mod infer;
 mod predict;

@@ -16,10 +16,10 @@ use crate::http::{Connection, post};
 use crate::support::twice;
 
 /// A server on a thread of its own; it stops when dropped.
-struct Server {
-    address: SocketAddr,
-    app: Arc<App>,
-    stage: watch::Sender<Stage>,
+pub struct Server {
+    pub address: SocketAddr,
+    pub app: Arc<App>,
+    pub stage: watch::Sender<Stage>,
     ended: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -36,14 +36,24 @@ impl Watcher for Counted {
 
 impl Server {
     fn start(limits: Limits) -> Server {
+        Server::of(twice().app_within(limits))
+    }
+
+    /// Serves `app`.
+    pub fn of(app: Arc<App>) -> Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = Options::new(&limits);
-        let app = twice().app_within(limits);
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let options = Options::new(&app.limits);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (stage, stages) = watch::channel(Stage::Open);
-        let serving = listen::serve(listener, api::router(app.clone()), options, stages, Counted(app.clone()));
-        let ended = std::thread::spawn(move || runtime.block_on(serving));
+        let (router, watcher) = (api::router(app.clone()), Counted(app.clone()));
+        let ended = std::thread::spawn(move || {
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).unwrap();
+                listen::serve(listener, router, options, stages, watcher).await;
+            });
+        });
         Server { address, app, stage, ended: Some(ended) }
     }
 
@@ -52,7 +62,7 @@ impl Server {
     }
 
     /// Waits until so many connections are open.
-    fn await_connections(&self, count: i64) {
+    pub fn await_connections(&self, count: i64) {
         let begun = Instant::now();
         while self.app.metrics.connections.get() != count {
             assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", self.app.metrics.connections);
@@ -61,10 +71,19 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Waits for the end.
+    pub fn join(&mut self) {
+        if let Some(ended) = self.ended.take() {
+            ended.join().unwrap();
+        }
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         self.stage.send_replace(Stage::Closing);
-        self.ended.take().unwrap().join().unwrap();
+        self.join();
     }
 }
 
@@ -244,8 +263,7 @@ fn closing_finishes_what_is_in_flight() {
     busy.write(end).unwrap();
     assert_eq!(busy.read().unwrap().unwrap().status, 200);
     assert!(busy.is_closed());
-    server.ended.take().unwrap().join().unwrap();
-    server.ended = Some(std::thread::spawn(|| ()));
+    server.join();
     assert!(Connection::open(server.address).is_err());
 }
 

@@ -177,12 +177,19 @@ impl Kit {
 
     /// What serves it with `settings`.
     pub fn app_with(self, settings: Settings) -> Arc<App> {
+        self.counted_app_with(settings).0
+    }
+
+    /// What serves it with `settings`, and where its metrics are.
+    pub fn counted_app_with(self, settings: Settings) -> (Arc<App>, Registry) {
         let dir = tempfile::tempdir().unwrap();
         let digest = self.write(dir.path());
         let artefact = Artefact::load(dir.path(), Some(digest)).unwrap();
         let lifecycle = Arc::new(Lifecycle::default());
         lifecycle.enter(Phase::Ready);
-        Arc::new(App::new(artefact, settings, Metrics::register(&mut Registry::default()), lifecycle))
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        (Arc::new(App::new(artefact, settings, metrics, lifecycle)), registry)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The Open Inference Protocol.
 
+pub mod batch;
 pub mod binary;
 mod infer;
-mod request;
+pub mod request;
 
 use std::sync::Arc;
 
@@ -20,21 +21,27 @@ use crate::state::{App, Phase};
 
 pub use infer::infer;
 
+/// The server's name.
+pub const SERVER: &str = "slipway-model-server";
+/// The server's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The output that holds numbers or names of classes.
 const PREDICTION: &str = "prediction";
 /// The output that holds one probability a class.
 const PROBABILITIES: &str = "probabilities";
 
 /// The model that an address means.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct Target {
-    model: String,
-    version: Option<String>,
+    /// Its name.
+    pub model: String,
+    /// Its version; none stands for any.
+    pub version: Option<String>,
 }
 
 impl Target {
     /// Whether it is the model that is served.
-    fn check(&self, manifest: &Manifest) -> Result<(), ApiError> {
+    pub fn check(&self, manifest: &Manifest) -> Result<(), ApiError> {
         if self.model != manifest.model_name {
             return Err(ApiError::unknown_model(&self.model, &manifest.model_name));
         }
@@ -47,9 +54,7 @@ impl Target {
 
 /// `GET /v2`.
 pub async fn server() -> Response {
-    reply(
-        &json!({"name": "slipway-model-server", "version": env!("CARGO_PKG_VERSION"), "extensions": ["binary_tensor_data"]}),
-    )
+    reply(&json!({"name": SERVER, "version": VERSION, "extensions": ["binary_tensor_data"]}))
 }
 
 /// `GET /v2/health/live`.
@@ -78,16 +83,20 @@ fn readiness(app: &App, mut body: Value) -> Response {
 
 /// `GET /v2/models/{model}[/versions/{version}]`.
 pub async fn model(State(app): State<Arc<App>>, Path(target): Path<Target>) -> Result<Response, ApiError> {
-    let manifest = app.manifest();
-    target.check(manifest)?;
+    target.check(app.manifest())?;
+    Ok(reply(&model_metadata(app.manifest())))
+}
+
+/// What there is to say about the model.
+pub fn model_metadata(manifest: &Manifest) -> Value {
     let inputs: Vec<_> = manifest.input.fields().iter().map(input_metadata).collect();
-    Ok(reply(&json!({
+    json!({
         "name": manifest.model_name,
         "versions": [manifest.version],
         "platform": format!("slipway_v{}", manifest.format_version),
         "inputs": inputs,
         "outputs": output_metadata(manifest),
-    })))
+    })
 }
 
 /// Name, datatype and shape of a field's tensor.

@@ -12,9 +12,9 @@ use crate::api::error::ApiError;
 use crate::api::json::{Cell, Key, Keys, fault};
 
 /// Most dimensions of a tensor.
-const MAX_RANK: usize = 8;
+pub const MAX_RANK: usize = 8;
 /// Most outputs that a request may name.
-const MAX_OUTPUTS: usize = 100;
+pub const MAX_OUTPUTS: usize = 100;
 
 /// What a caller asks for.
 #[derive(Debug, Default)]
@@ -51,6 +51,32 @@ pub struct Tensor<'de> {
     pub cells: Vec<Cell<'de>>,
     /// How many bytes behind the JSON hold the values, where they do.
     bytes: Option<usize>,
+}
+
+impl Tensor<'_> {
+    /// Its name, for messages.
+    pub fn told_name(&self) -> Value<'_> {
+        Value::Text(&self.name)
+    }
+
+    /// How many values its shape has. The error says what is not as the protocol demands.
+    pub fn size(&self) -> Result<usize, String> {
+        let name = self.told_name();
+        if self.name.is_empty() || self.datatype.is_empty() || self.shape.is_empty() {
+            return Err(format!("input {name}: expected name, shape, datatype and data"));
+        }
+        let size = self.shape.iter().try_fold(1, |size: usize, length| size.checked_mul(*length));
+        size.ok_or_else(|| format!("input {name}: the shape {:?} has more values than can be", self.shape))
+    }
+
+    /// Whether it holds as many values as its shape has.
+    pub fn check(&self) -> Result<(), String> {
+        if self.size()? == self.cells.len() {
+            return Ok(());
+        }
+        let (name, count, shape) = (self.told_name(), self.cells.len(), &self.shape);
+        Err(format!("input {name}: {count} values in data do not fit the shape {shape:?}"))
+    }
 }
 
 /// What stands in `parameters` and is understood.
@@ -102,7 +128,7 @@ pub fn read(
     let mut rest = bytes;
     for tensor in &mut request.inputs {
         let Some(size) = tensor.bytes else { continue };
-        let wrong = |reason: &str| ApiError::bad_request(format!("input {}: {reason}", Value::Text(&tensor.name)));
+        let wrong = |reason: &str| ApiError::bad_request(format!("input {}: {reason}", tensor.told_name()));
         let Some((bytes, after)) = rest.split_at_checked(size) else {
             return Err(wrong(&format!("binary_data_size is {size}; only {} bytes follow", rest.len())));
         };
@@ -309,14 +335,10 @@ impl<'de> Fields<'de> for TensorReader<'_, 'de> {
     }
 
     fn finish<E: de::Error>(self) -> Result<Self, E> {
-        let Tensor { name, shape, datatype, cells, bytes } = &self.tensor;
-        let name = Value::Text(name);
-        if self.tensor.name.is_empty() || datatype.is_empty() || shape.is_empty() {
-            return Err(E::custom(format_args!("input {name}: expected name, shape, datatype and data")));
-        }
-        let size = shape.iter().try_fold(1, |size: usize, length| size.checked_mul(*length));
-        if let (Some(_), Some(size)) = (bytes, size) {
-            if !cells.is_empty() {
+        let tensor = &self.tensor;
+        let (size, name) = (tensor.size().map_err(E::custom)?, tensor.told_name());
+        if tensor.bytes.is_some() {
+            if !tensor.cells.is_empty() {
                 return Err(E::custom(format_args!("input {name}: expected either data or binary_data_size")));
             }
             let left = self.room.left.checked_sub(size);
@@ -324,14 +346,9 @@ impl<'de> Fields<'de> for TensorReader<'_, 'de> {
             self.room.left = left.ok_or_else(|| E::custom("too many values"))?;
             return Ok(self);
         }
-        if size != Some(cells.len()) {
-            return Err(E::custom(format_args!(
-                "input {name}: {} values in data do not fit the shape {shape:?}",
-                cells.len()
-            )));
-        }
-        if self.lengths.len() > 1 && self.lengths != *shape {
-            let lengths = &self.lengths;
+        tensor.check().map_err(E::custom)?;
+        let (lengths, shape) = (&self.lengths, &tensor.shape);
+        if lengths.len() > 1 && lengths != shape {
             return Err(E::custom(format_args!(
                 "input {name}: data is nested as {lengths:?}, which is not the shape {shape:?}"
             )));

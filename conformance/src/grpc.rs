@@ -1,0 +1,6 @@
+//! The protocol over gRPC.
+
+pub mod client;
+pub mod messages;
+
+pub use client::{Caller, Status};

@@ -1,0 +1,327 @@
+//! Predictions for rows given as tensors, whichever way the tensors came.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use slipway_model::value::parse_number;
+use slipway_model::{FieldError, Prediction, Value};
+use slipway_spec::FeatureType;
+
+use super::request::{self, InferRequest, Tensor};
+use super::{PREDICTION, PROBABILITIES, binary};
+use crate::api::deadline::Deadline;
+use crate::api::error::{ApiError, Detail};
+use crate::api::json::Cell;
+use crate::api::json::rows::{MAX_DETAILS, Unknown};
+use crate::api::predict::{TOGETHER, predict_together, too_large};
+use crate::state::App;
+
+/// What is answered to a request.
+#[derive(Debug)]
+pub struct Inferred<'a> {
+    /// The outputs, in the order they were asked for.
+    pub outputs: Vec<Output<'a>>,
+    /// About inputs that were ignored.
+    pub warnings: Vec<String>,
+}
+
+/// One output.
+#[derive(Debug)]
+pub struct Output<'a> {
+    /// Its name.
+    pub name: &'static str,
+    /// The name of its datatype.
+    pub datatype: &'static str,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its values, row by row.
+    pub data: Data<'a>,
+    /// Whether it is wanted as bytes.
+    pub as_bytes: bool,
+}
+
+/// The values of an output.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Data<'a> {
+    /// Predicted numbers, or probabilities.
+    Numbers(Vec<f64>),
+    /// Names of predicted classes.
+    Classes(Vec<&'a str>),
+}
+
+impl Data<'_> {
+    /// Appends the values as bytes.
+    pub fn push_to(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Data::Numbers(numbers) => bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes())),
+            Data::Classes(classes) => classes.iter().for_each(|class| binary::push_text(bytes, class)),
+        }
+    }
+}
+
+/// Predicts, and counts rows.
+pub fn infer<'a>(app: &'a App, request: &InferRequest<'_>, deadline: Deadline) -> Result<Inferred<'a>, ApiError> {
+    let wanted = wanted_outputs(app, request)?;
+    let mut unknown = Unknown::default();
+    let batch = Batch::new(app, &request.inputs, &mut unknown)?;
+    if batch.rows > app.max_rows {
+        return Err(ApiError::too_many_rows(app.max_rows));
+    }
+    let predictions = batch.predict(app, deadline)?;
+    app.metrics.rows(predictions.len(), 0);
+    app.metrics.unknown_fields.inc_by(unknown.count);
+    let outputs = wanted.into_iter().map(|asked| output(app, asked, &predictions)).collect();
+    Ok(Inferred { outputs, warnings: unknown.warnings() })
+}
+
+fn output<'a>(app: &'a App, (wanted, as_bytes): Asked, predictions: &[Prediction]) -> Output<'a> {
+    let rows = predictions.len();
+    let classes = app.model().output().classes();
+    match wanted {
+        Wanted::Prediction if classes.is_empty() => {
+            let number = |prediction: &Prediction| match prediction {
+                Prediction::Number(number) => Some(*number),
+                Prediction::Class { .. } => None,
+            };
+            let data = Data::Numbers(predictions.iter().filter_map(number).collect());
+            Output { name: PREDICTION, datatype: "FP64", shape: vec![rows], data, as_bytes }
+        }
+        Wanted::Prediction => {
+            let class = |prediction: &Prediction| match prediction {
+                Prediction::Number(_) => None,
+                Prediction::Class { class, .. } => classes.get(*class).map(String::as_str),
+            };
+            let data = Data::Classes(predictions.iter().filter_map(class).collect());
+            Output { name: PREDICTION, datatype: "BYTES", shape: vec![rows], data, as_bytes }
+        }
+        Wanted::Probabilities => {
+            let data = Data::Numbers(predictions.iter().flat_map(probabilities).copied().collect());
+            Output { name: PROBABILITIES, datatype: "FP64", shape: vec![rows, classes.len()], data, as_bytes }
+        }
+    }
+}
+
+fn probabilities(prediction: &Prediction) -> &[f64] {
+    match prediction {
+        Prediction::Number(_) => &[],
+        Prediction::Class { probabilities, .. } => probabilities,
+    }
+}
+
+/// An output of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Prediction,
+    Probabilities,
+}
+
+/// An output to give, and whether as bytes.
+type Asked = (Wanted, bool);
+
+/// The outputs to give, in the order they were asked for.
+fn wanted_outputs(app: &App, request: &InferRequest<'_>) -> Result<Vec<Asked>, ApiError> {
+    let classifier = !app.model().output().classes().is_empty();
+    let there_are = if classifier { vec![Wanted::Prediction, Wanted::Probabilities] } else { vec![Wanted::Prediction] };
+    if request.outputs.is_empty() {
+        return Ok(there_are.into_iter().map(|output| (output, request.binary_outputs)).collect());
+    }
+    let mut wanted: Vec<Asked> = Vec::new();
+    for request::Wanted { name, binary } in &request.outputs {
+        let output = match &**name {
+            PREDICTION => Wanted::Prediction,
+            PROBABILITIES if classifier => Wanted::Probabilities,
+            _ => {
+                let names =
+                    if classifier { format!("{PREDICTION} and {PROBABILITIES}") } else { PREDICTION.to_owned() };
+                let name = Value::Text(name);
+                return Err(ApiError::bad_request(format!("there is no output {name}; this model has {names}")));
+            }
+        };
+        if wanted.iter().any(|(wanted, _)| *wanted == output) {
+            return Err(ApiError::bad_request(format!("the output {name} is asked for twice")));
+        }
+        wanted.push((output, binary.unwrap_or(request.binary_outputs)));
+    }
+    Ok(wanted)
+}
+
+/// Rows as tensors hold them.
+struct Batch<'r, 'de> {
+    rows: usize,
+    columns: Columns<'r, 'de>,
+}
+
+enum Columns<'r, 'de> {
+    /// One tensor holds all fields of each row.
+    Matrix(&'r Tensor<'de>, Datatype),
+    /// One tensor a field, at the field's place; a field without one is missing in all rows.
+    Fields(Vec<Option<(&'r Tensor<'de>, Datatype)>>),
+}
+
+impl<'r, 'de> Batch<'r, 'de> {
+    fn new(app: &App, inputs: &'r [Tensor<'de>], unknown: &mut Unknown) -> Result<Batch<'r, 'de>, ApiError> {
+        let fields = app.model().fields();
+        let numbers = fields.iter().all(|field| field.type_ == FeatureType::Number);
+        if let [tensor] = inputs
+            && numbers
+            && app.places.get(&tensor.name).is_none()
+        {
+            let datatype = Datatype::of(tensor)?;
+            return match tensor.shape[..] {
+                [rows, width] if width == fields.len() && datatype.is_numeric() => {
+                    Ok(Batch { rows, columns: Columns::Matrix(tensor, datatype) })
+                }
+                _ => Err(ApiError::bad_request(format!(
+                    "input {}: expected a matrix of numbers of the shape [rows, {}], or one tensor for each field; got {} {:?}",
+                    Value::Text(&tensor.name),
+                    fields.len(),
+                    tensor.datatype,
+                    tensor.shape
+                ))),
+            };
+        }
+        let mut columns = vec![None; fields.len()];
+        let mut rows = None;
+        for tensor in inputs {
+            let name = Value::Text(&tensor.name);
+            let Some(place) = app.places.get(&tensor.name) else {
+                unknown.add(&tensor.name);
+                continue;
+            };
+            let ([length] | [length, 1]) = tensor.shape[..] else {
+                let shape = &tensor.shape;
+                return Err(ApiError::bad_request(format!(
+                    "input {name}: expected the shape [rows] or [rows, 1], got {shape:?}"
+                )));
+            };
+            if *rows.get_or_insert(length) != length {
+                return Err(ApiError::bad_request(format!(
+                    "input {name}: {length} rows, other inputs have another number"
+                )));
+            }
+            if columns[place].replace((tensor, Datatype::of(tensor)?)).is_some() {
+                return Err(ApiError::bad_request(format!("the input {name} stands twice")));
+            }
+        }
+        for (field, column) in fields.iter().zip(&columns) {
+            if column.is_none() && field.required() {
+                return Err(ApiError::bad_request(format!(
+                    "there is no input {:?}, which the model requires",
+                    field.name
+                )));
+            }
+        }
+        match rows {
+            Some(rows) => Ok(Batch { rows, columns: Columns::Fields(columns) }),
+            None => Err(ApiError::bad_request("inputs: expected one tensor for each field")),
+        }
+    }
+
+    /// The value of a field in a row, counted from 0.
+    fn cell(&self, row: usize, place: usize, width: usize) -> Option<(&Cell<'de>, Datatype)> {
+        match &self.columns {
+            Columns::Matrix(tensor, datatype) => tensor.cells.get(row * width + place).map(|cell| (cell, *datatype)),
+            Columns::Fields(columns) => {
+                columns[place].and_then(|(tensor, datatype)| tensor.cells.get(row).map(|cell| (cell, datatype)))
+            }
+        }
+    }
+
+    fn predict(&self, app: &App, deadline: Deadline) -> Result<Vec<Prediction>, ApiError> {
+        let fields = app.model().fields();
+        let mut predictions = Vec::with_capacity(self.rows);
+        let mut details: Vec<Detail> = Vec::new();
+        let mut mistakes = 0;
+        let mut values = Vec::with_capacity(fields.len() * TOGETHER.min(self.rows));
+        for row in 0..self.rows {
+            if row % TOGETHER == 0 {
+                deadline.check()?;
+            }
+            for (place, field) in fields.iter().enumerate() {
+                let value = match self.cell(row, place, fields.len()) {
+                    Some((cell, datatype)) if !datatype.holds(cell) => Err(FieldError {
+                        field: field.name.clone(),
+                        expected: datatype.expectation().to_owned(),
+                        got: cell.value().to_string(),
+                    }),
+                    Some((cell, _)) => field.decode(cell.value()),
+                    None => field.decode(Value::Missing),
+                };
+                match value {
+                    Ok(value) => values.push(value),
+                    Err(error) => {
+                        mistakes += 1;
+                        if details.len() < MAX_DETAILS {
+                            details.push(Detail::of_field(row + 1, error));
+                        }
+                    }
+                }
+            }
+            if mistakes == 0 && ((row + 1) % TOGETHER == 0 || row + 1 == self.rows) {
+                for prediction in predict_together(app.model(), values.chunks_exact(fields.len())) {
+                    let bad = |detail| ApiError::bad_rows(StatusCode::BAD_REQUEST, vec![detail], 1);
+                    predictions.push(prediction.ok_or_else(|| bad(too_large(predictions.len() + 1)))?);
+                }
+                values.clear();
+            }
+        }
+        if mistakes > 0 {
+            return Err(ApiError::bad_rows(StatusCode::BAD_REQUEST, details, mistakes));
+        }
+        Ok(predictions)
+    }
+}
+
+/// What a tensor's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Datatype {
+    Boolean,
+    Integer,
+    Float,
+    Bytes,
+}
+
+impl Datatype {
+    fn of(tensor: &Tensor<'_>) -> Result<Datatype, ApiError> {
+        match &*tensor.datatype {
+            "BOOL" => Ok(Datatype::Boolean),
+            "INT8" | "INT16" | "INT32" | "INT64" | "UINT8" | "UINT16" | "UINT32" | "UINT64" => Ok(Datatype::Integer),
+            "FP16" | "FP32" | "FP64" => Ok(Datatype::Float),
+            "BYTES" => Ok(Datatype::Bytes),
+            other => {
+                let (name, other) = (Value::Text(&tensor.name), Value::Text(other));
+                Err(ApiError::bad_request(format!(
+                    "input {name}: there is no datatype {other}; FP64, INT64, BOOL and BYTES are some"
+                )))
+            }
+        }
+    }
+
+    fn is_numeric(self) -> bool {
+        matches!(self, Datatype::Integer | Datatype::Float)
+    }
+
+    /// Whether a tensor of this type may hold `cell`. A number sent as text is taken where all of it is a number.
+    fn holds(self, cell: &Cell<'_>) -> bool {
+        match (self, cell) {
+            (_, Cell::Missing)
+            | (Datatype::Boolean, Cell::Boolean(_))
+            | (Datatype::Bytes, Cell::Text(_))
+            | (Datatype::Float, Cell::Number(_)) => true,
+            (Datatype::Float, Cell::Text(text)) => parse_number(text).is_some(),
+            (Datatype::Integer, Cell::Number(number)) => number.fract() == 0.0,
+            (Datatype::Integer, Cell::Text(text)) => parse_number(text).is_some_and(|number| number.fract() == 0.0),
+            (Datatype::Boolean, Cell::Number(number)) => [0.0, 1.0].contains(number),
+            _ => false,
+        }
+    }
+
+    fn expectation(self) -> &'static str {
+        match self {
+            Datatype::Boolean => "true or false",
+            Datatype::Integer => "a whole number",
+            Datatype::Float => "a number",
+            Datatype::Bytes => "a text",
+        }
+    }
+}
