@@ -17,6 +17,8 @@ use crate::metrics::Metrics;
 
 /// Memory for bodies is counted in blocks of this many bytes.
 pub const PENDING_BLOCK: usize = 16 << 10;
+/// Most replies that are compressed at a time: each takes up to about 1 MiB.
+const MAX_PACKERS: usize = 16;
 /// Most values that the rows of one request may decode to.
 const MAX_DECODED: usize = 10_000_000;
 /// Most numbers that the predictions of one request may hold.
@@ -95,6 +97,8 @@ pub struct App {
     pub large: Arc<Semaphore>,
     /// Streams being answered.
     pub streams: Arc<Semaphore>,
+    /// Replies that are being compressed; beyond it they are sent as they are.
+    pub packers: Arc<Semaphore>,
     /// Blocks of [`PENDING_BLOCK`] bytes that bodies may still take.
     pub pending: Arc<Semaphore>,
     /// What is counted.
@@ -127,6 +131,7 @@ impl App {
             in_flight: Semaphore::new(limits.max_in_flight),
             large: Arc::new(Semaphore::new(threads)),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
+            packers: Arc::new(Semaphore::new(MAX_PACKERS)),
             pending: Arc::new(Semaphore::new(limits.max_pending_bytes.div_ceil(PENDING_BLOCK))),
             metrics,
             lifecycle,

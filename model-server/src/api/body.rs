@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::coding::{Coding, Unpacker};
 use super::error::ApiError;
 use crate::config::Limits;
 use crate::state::PENDING_BLOCK;
@@ -20,17 +21,8 @@ const DISCARDED: u64 = 64 << 20;
 /// How long that may take.
 const DISCARDING: Duration = Duration::from_secs(5);
 
-/// Refuses what is compressed.
-pub fn require_plain(headers: &HeaderMap) -> Result<(), ApiError> {
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        return Err(ApiError::unsupported_media_type("send the body as it is, without Content-Encoding"));
-    }
-    Ok(())
-}
-
 /// Refuses what is not said to be JSON.
 pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    require_plain(headers)?;
     if headers.contains_key("inference-header-content-length") {
         return Err(ApiError::unsupported_media_type(
             "tensors as bytes are for the Open Inference Protocol; send JSON",
@@ -57,10 +49,49 @@ pub struct Held {
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads a body.
+/// A body as it comes, unpacked where it is compressed.
+pub struct Source {
+    /// The body itself.
+    pub body: Body,
+    unpacker: Option<Unpacker>,
+    ended: bool,
+}
+
+impl Source {
+    /// Reads `body`; what unpacking needs to remember is counted as `pending`.
+    pub fn new(body: Body, coding: Option<Coding>, pending: &Arc<Semaphore>) -> Source {
+        Source { body, unpacker: coding.map(|coding| Unpacker::new(coding, pending)), ended: false }
+    }
+
+    /// The next piece; none where the body has ended.
+    pub async fn next(&mut self, limits: &Limits) -> Result<Option<Bytes>, ApiError> {
+        let Some(unpacker) = &mut self.unpacker else { return next(&mut self.body, limits).await };
+        loop {
+            let unpacked = unpacker.step()?;
+            if !unpacked.is_empty() {
+                return Ok(Some(unpacked));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            if let Some(bytes) = next(&mut self.body, limits).await? {
+                unpacker.push(bytes);
+                continue;
+            }
+            self.ended = true;
+            let last = unpacker.finish()?;
+            if !last.is_empty() {
+                return Ok(Some(last));
+            }
+        }
+    }
+}
+
+/// Reads a body, compressed as `coding` says.
 pub async fn read(
     headers: &HeaderMap,
-    mut body: Body,
+    body: Body,
+    coding: Option<Coding>,
     limits: &Limits,
     pending: &Arc<Semaphore>,
 ) -> Result<Held, ApiError> {
@@ -69,13 +100,14 @@ pub async fn read(
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(refuse(headers, body, ApiError::body_too_large(limit)).await);
     }
-    let Some(first) = next(&mut body, limits).await? else { return Ok(Held::default()) };
-    if announced == Some(first.len() as u64) {
+    let mut source = Source::new(body, coding, pending);
+    let Some(first) = source.next(limits).await? else { return Ok(Held::default()) };
+    if coding.is_none() && announced == Some(first.len() as u64) {
         // Most bodies come in one piece, which is no larger than what is read at a time.
         return Ok(Held { bytes: first, _room: None });
     }
     let mut account = Account { pending, held: None, bytes: 0 };
-    let mut read = BytesMut::with_capacity(announced.map_or(first.len(), |length| length as usize));
+    let mut read = BytesMut::with_capacity(announced.map_or(0, |length| length as usize).max(first.len()));
     let mut chunk = Some(first);
     while let Some(bytes) = chunk {
         let error = if read.len() + bytes.len() > limit {
@@ -85,16 +117,16 @@ pub async fn read(
         };
         if let Some(error) = error {
             drop((read, account));
-            return Err(refuse(headers, body, error).await);
+            return Err(refuse(headers, source.body, error).await);
         }
         read.extend_from_slice(&bytes);
-        chunk = next(&mut body, limits).await?;
+        chunk = source.next(limits).await?;
     }
     Ok(Held { bytes: read.freeze(), _room: account.held })
 }
 
-/// The next piece of a body; none where it has ended.
-pub async fn next(body: &mut Body, limits: &Limits) -> Result<Option<Bytes>, ApiError> {
+/// The next piece of a body as it is; none where it has ended.
+async fn next(body: &mut Body, limits: &Limits) -> Result<Option<Bytes>, ApiError> {
     loop {
         let frame = progress(limits, body.frame()).await?;
         match frame {

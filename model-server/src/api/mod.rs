@@ -1,12 +1,14 @@
 //! The routes of a user's traffic.
 
 pub mod body;
+pub mod coding;
 pub mod deadline;
 pub mod error;
 mod grpc;
 pub mod json;
 pub mod keys;
 pub mod openapi;
+mod pack;
 pub mod page;
 mod predict;
 mod route;
@@ -27,6 +29,7 @@ use serde::Serialize;
 
 use crate::state::{App, Phase};
 use body::Held;
+use coding::Coding;
 use deadline::Deadline;
 use error::ApiError;
 
@@ -64,6 +67,7 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let begun = Instant::now();
     let route = request.extensions().get::<MatchedPath>().and_then(|matched| route::find(matched.as_str()));
     let is_call = grpc::is_call(&request);
+    let packed = Coding::wanted(request.headers());
     let id = request_id(&app, request.headers());
     let line = app.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
 
@@ -85,6 +89,8 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     }
     if is_call {
         response = grpc::dress(response, route.is_some());
+    } else if let Some(coding) = packed {
+        response = pack::pack(response, coding, || app.packers.clone().try_acquire_owned().ok());
     }
     let headers = response.headers_mut();
     headers.insert(MODEL_HEADER, app.model_header.clone());
@@ -115,15 +121,15 @@ fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// Answers a request with a body that `accepts` takes: reads it within all bounds, has `work` make the reply of it.
+/// Answers a request with a body of a kind: reads it within all bounds, has `work` make the reply of it.
 async fn answer(
     app: Arc<App>,
     request: Request,
-    accepts: fn(&HeaderMap) -> Result<(), ApiError>,
+    kind: Kind,
     work: impl FnOnce(&App, &[u8], Deadline) -> Result<Response, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let metrics = app.metrics.clone();
-    let result = answer_within(app, request, accepts, work).await;
+    let result = answer_within(app, request, kind, work).await;
     if let Some(refusal) = result.as_ref().err().and_then(ApiError::refusal) {
         metrics.refused(refusal);
     }
@@ -133,10 +139,10 @@ async fn answer(
 async fn answer_within(
     app: Arc<App>,
     request: Request,
-    accepts: fn(&HeaderMap) -> Result<(), ApiError>,
+    kind: Kind,
     work: impl FnOnce(&App, &[u8], Deadline) -> Result<Response, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let (body, deadline) = receive(&app, request, accepts).await?;
+    let (body, deadline) = receive(&app, request, kind).await?;
     let _admitted = app.in_flight.try_acquire().map_err(|_| ApiError::too_many_requests())?;
     let fields = app.model().fields().len();
     let length = body.bytes.len();
@@ -160,30 +166,55 @@ async fn answer_within(
 async fn answer_at_once(
     app: Arc<App>,
     request: Request,
-    accepts: fn(&HeaderMap) -> Result<(), ApiError>,
+    kind: Kind,
     work: impl FnOnce(&App, &[u8]) -> Result<Response, ApiError>,
 ) -> Result<Response, ApiError> {
-    let received = receive(&app, request, accepts).await;
+    let received = receive(&app, request, kind).await;
     if let Some(refusal) = received.as_ref().err().and_then(ApiError::refusal) {
         app.metrics.refused(refusal);
     }
     work(&app, &received?.0.bytes)
 }
 
-/// Reads a body that `accepts` takes, within all bounds.
-async fn receive(
-    app: &App,
-    request: Request,
-    accepts: fn(&HeaderMap) -> Result<(), ApiError>,
-) -> Result<(Held, Deadline), ApiError> {
+/// Reads a body of a kind, within all bounds.
+async fn receive(app: &App, request: Request, kind: Kind) -> Result<(Held, Deadline), ApiError> {
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    let deadline = match accepts(headers).and_then(|()| Deadline::of(headers, app.limits.request_timeout_ms)) {
-        Ok(deadline) => deadline,
+    let known = kind.require(headers).and_then(|()| {
+        let coding = Coding::of(headers, "content-encoding")?;
+        Ok((coding, Deadline::of(headers, app.limits.request_timeout_ms)?))
+    });
+    let (coding, deadline) = match known {
+        Ok(known) => known,
         Err(error) => return Err(body::refuse(headers, body, error).await),
     };
-    let body = deadline.limit(body::read(headers, body, &app.limits, &app.pending)).await??;
-    Ok((body, deadline))
+    let mut held = deadline.limit(body::read(headers, body, coding, &app.limits, &app.pending)).await??;
+    if kind == Kind::Call {
+        held = deadline.limit(grpc::message(app, headers, held)).await??;
+    }
+    Ok((held, deadline))
+}
+
+/// What a body is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// JSON.
+    Json,
+    /// JSON, or JSON with tensors behind it.
+    Tensors,
+    /// A message of gRPC.
+    Call,
+}
+
+impl Kind {
+    /// Refuses what is said to be something else.
+    fn require(self, headers: &HeaderMap) -> Result<(), ApiError> {
+        match self {
+            Kind::Json => body::require_json(headers),
+            Kind::Tensors => v2::binary::require(headers),
+            Kind::Call => grpc::require(headers),
+        }
+    }
 }
 
 /// A JSON reply.

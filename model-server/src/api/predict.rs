@@ -10,12 +10,11 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use slipway_model::{Artefact, Model, Prediction};
 
-use super::body::require_json;
 use super::deadline::Deadline;
 use super::error::{ApiError, Detail};
 use super::json::rows::{self, Form, RowError, Rows};
 use super::stream::{self, Format};
-use super::{answer, reply};
+use super::{Kind, answer, reply};
 use crate::state::App;
 
 /// Rows that are predicted together; then the deadline is looked at.
@@ -26,7 +25,7 @@ pub async fn predict(State(app): State<Arc<App>>, request: Request) -> Result<Re
     if let Some(format) = Format::of_body(request.headers()) {
         return stream::answer(app, request, format).await;
     }
-    answer(app, request, require_json, |app, body, deadline| {
+    answer(app, request, Kind::Json, |app, body, deadline| {
         let rows = rows::read(app, body, Form::Any, deadline)?;
         let single = rows.single;
         let Predicted { rows, warnings } = predict_rows(app, rows, deadline)?;

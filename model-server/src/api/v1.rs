@@ -9,11 +9,10 @@ use axum::routing::{MethodRouter, any};
 use serde::Serialize;
 use serde_json::json;
 
-use super::body::require_json;
 use super::error::{ApiError, Detail};
 use super::json::rows::{self, Form, MAX_DETAILS};
 use super::predict::{Answer, predict_rows};
-use super::{answer, refuse, reply};
+use super::{Kind, answer, refuse, reply};
 use crate::state::{App, Phase};
 
 /// What follows a model's name where it is to predict.
@@ -55,7 +54,7 @@ async fn predict(app: Arc<App>, request: Request) -> Result<Response, ApiError> 
         #[serde(skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,
     }
-    answer(app, request, require_json, |app, body, deadline| {
+    answer(app, request, Kind::Json, |app, body, deadline| {
         let rows = rows::read(app, body, Form::Instances, deadline)?;
         let predicted = predict_rows(app, rows, deadline)?;
         let mut predictions = Vec::with_capacity(predicted.rows.len());

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test ends")]
 
+mod compressed;
 mod documents;
 mod fuzz;
 mod grpc;

@@ -153,7 +153,7 @@ async fn only_what_is_said_to_be_json_is_read() {
     for (name, value, error) in [
         ("content-type", "text/plain", "expected the header Content-Type: application/json, got \"text/plain\""),
         ("content-type", "application/x-www-form-urlencoded", "Content-Type"),
-        ("content-encoding", "gzip", "Content-Encoding"),
+        ("content-encoding", "br", "content-encoding: expected gzip, deflate or zstd, got \"br\""),
         ("inference-header-content-length", "10", "tensors as bytes are for the Open Inference Protocol"),
     ] {
         let answer = client.send(post(&[(name, value)])).await;

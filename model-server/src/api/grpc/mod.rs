@@ -16,18 +16,24 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body_util::{BodyExt, Full};
 
+use super::body::{self, Held};
+use super::coding::Coding;
 use super::error::{ApiError, Reason};
 use super::v2::{self, batch};
-use super::{answer, answer_at_once};
+use super::{Kind, answer, answer_at_once};
 use crate::state::{App, Phase};
 use messages::Infer;
 use wire::Writer;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+/// The header that says how messages are compressed.
+const ENCODING: &str = "grpc-encoding";
+const UNIMPLEMENTED: u16 = 12;
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// Bytes before a message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
@@ -69,8 +75,8 @@ pub async fn model_metadata(State(app): State<Arc<App>>, request: Request) -> Re
 
 /// `ModelInfer`.
 pub async fn model_infer(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(app, request, require, |app, body, deadline| {
-        let infer = Infer::read(unframed(body)?, app.max_rows, app.model().fields().len())?;
+    answer(app, request, Kind::Call, |app, message, deadline| {
+        let infer = Infer::read(message, app.max_rows, app.model().fields().len())?;
         let manifest = app.manifest();
         infer.target.check(manifest)?;
         let inferred = batch::infer(app, &infer.request, deadline)?;
@@ -86,7 +92,7 @@ fn is_ready(app: &App) -> bool {
 
 /// Answers a call that asks nothing of the model.
 async fn call(app: Arc<App>, request: Request, work: fn(&App, &[u8]) -> Result<Writer, ApiError>) -> Response {
-    let result = answer_at_once(app, request, require, |app, body| Ok(reply(work(app, unframed(body)?)?)));
+    let result = answer_at_once(app, request, Kind::Call, |app, message| Ok(reply(work(app, message)?)));
     result.await.into_response()
 }
 
@@ -102,27 +108,44 @@ fn is_media_type(headers: &HeaderMap) -> bool {
 }
 
 /// Refuses what is no call.
-fn require(headers: &HeaderMap) -> Result<(), ApiError> {
+pub fn require(headers: &HeaderMap) -> Result<(), ApiError> {
     if is_media_type(headers) {
         return Ok(());
     }
     Err(ApiError::unsupported_media_type("this address is for gRPC: HTTP/2 with Content-Type: application/grpc"))
 }
 
-/// The one message of a body.
-fn unframed(body: &[u8]) -> Result<&[u8], ApiError> {
-    let [compressed, length @ ..] = match body.split_first_chunk::<PREFIX>() {
-        Some((prefix, _)) => *prefix,
-        None => return Err(ApiError::bad_request("the body holds no message")),
-    };
-    let message = &body[PREFIX..];
-    if compressed != 0 {
-        return Err(ApiError::unsupported_media_type("send messages without compression"));
+/// The one message of a body, unpacked where it is compressed.
+pub async fn message(app: &App, headers: &HeaderMap, mut held: Held) -> Result<Held, ApiError> {
+    let Frame { is_compressed } = Frame::read(&held.bytes)?;
+    held.bytes.advance(PREFIX);
+    if !is_compressed {
+        return Ok(held);
     }
-    if message.len() == u32::from_be_bytes(length) as usize {
-        Ok(message)
-    } else {
-        Err(ApiError::bad_request("expected one whole message"))
+    let coding = Coding::of(headers, ENCODING)?;
+    let coding = coding.ok_or_else(|| ApiError::bad_request(format!("a compressed message without {ENCODING}")))?;
+    // The room that the packed message takes is given back when it has been read.
+    let packed = Body::from(std::mem::take(&mut held.bytes));
+    body::read(&HeaderMap::new(), packed, Some(coding), &app.limits, &app.pending).await
+}
+
+/// What stands before a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Frame {
+    is_compressed: bool,
+}
+
+impl Frame {
+    /// Of a body that is one whole message.
+    fn read(body: &[u8]) -> Result<Frame, ApiError> {
+        let Some((&[compressed, length @ ..], message)) = body.split_first_chunk::<PREFIX>() else {
+            return Err(ApiError::bad_request("the body holds no message"));
+        };
+        if message.len() == u32::from_be_bytes(length) as usize && compressed <= 1 {
+            Ok(Frame { is_compressed: compressed == 1 })
+        } else {
+            Err(ApiError::bad_request("expected one whole message"))
+        }
     }
 }
 
@@ -147,22 +170,36 @@ pub fn dress(response: Response, is_known: bool) -> Response {
     let (mut parts, _) = response.into_parts();
     let status = status(parts.status, is_known);
     let reason = parts.extensions.remove::<Reason>().unwrap_or_default();
-    let headers = [(header::CONTENT_TYPE, MEDIA_TYPE), (STATUS, status.into()), (MESSAGE, escape(&reason.0))];
+    let mut headers = parts.headers;
+    headers.clear();
+    headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
+    headers.insert(STATUS, status.into());
+    headers.insert(MESSAGE, escape(&reason.0));
+    if status == UNIMPLEMENTED {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity,gzip,deflate,zstd"));
+    }
     headers.into_response()
 }
 
 /// gRPC's status for a failure; `is_known` where the method is one of ours.
 fn status(status: StatusCode, is_known: bool) -> u16 {
     match status {
-        StatusCode::NOT_FOUND if !is_known => 12, // UNIMPLEMENTED
-        StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNSUPPORTED_MEDIA_TYPE => 12, // UNIMPLEMENTED
-        StatusCode::NOT_FOUND => 5,               // NOT_FOUND
-        StatusCode::UNAUTHORIZED => 16,           // UNAUTHENTICATED
-        StatusCode::PAYLOAD_TOO_LARGE => 8,       // RESOURCE_EXHAUSTED
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => 14, // UNAVAILABLE
-        StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => 4, // DEADLINE_EXCEEDED
-        status if status.is_client_error() => 3,  // INVALID_ARGUMENT
-        _ => 13,                                  // INTERNAL
+        StatusCode::NOT_FOUND if !is_known => UNIMPLEMENTED,
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNSUPPORTED_MEDIA_TYPE => UNIMPLEMENTED,
+        // NOT_FOUND
+        StatusCode::NOT_FOUND => 5,
+        // UNAUTHENTICATED
+        StatusCode::UNAUTHORIZED => 16,
+        // RESOURCE_EXHAUSTED
+        StatusCode::PAYLOAD_TOO_LARGE => 8,
+        // UNAVAILABLE
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => 14,
+        // DEADLINE_EXCEEDED
+        StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => 4,
+        // INVALID_ARGUMENT
+        status if status.is_client_error() => 3,
+        // INTERNAL
+        _ => 13,
     }
 }
 
@@ -194,10 +231,10 @@ mod tests {
 
     #[test]
     fn a_body_is_one_whole_message() {
-        assert_eq!(unframed(&[0, 0, 0, 0, 2, 7, 8]).unwrap(), [7, 8]);
-        assert_eq!(unframed(&[0, 0, 0, 0, 0]).unwrap(), [0; 0]);
-        for bad in [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 0, 2, 7], &[0, 0, 0, 0, 1, 7, 8], &[1, 0, 0, 0, 0]] {
-            assert!(unframed(bad).is_err(), "{bad:?}");
+        assert!(!Frame::read(&[0, 0, 0, 0, 2, 7, 8]).unwrap().is_compressed);
+        assert!(Frame::read(&[1, 0, 0, 0, 0]).unwrap().is_compressed);
+        for bad in [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 0, 2, 7], &[0, 0, 0, 0, 1, 7, 8], &[2, 0, 0, 0, 0]] {
+            assert!(Frame::read(bad).is_err(), "{bad:?}");
         }
     }
 }

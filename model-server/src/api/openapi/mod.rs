@@ -73,6 +73,11 @@ pub fn document(artefact: &Artefact, settings: &Settings, max_rows: usize) -> Va
             "parameters": {
                 "RequestId": parameter(REQUEST_ID_HEADER, "Repeated in the reply", &json!({"type": "string", "maxLength": 128})),
                 "Deadline": deadline_parameter(settings.limits.request_timeout_ms),
+                "ContentEncoding": parameter(
+                    "Content-Encoding",
+                    "How the body is compressed",
+                    &json!({"type": "string", "enum": ["identity", "gzip", "deflate", "zstd"]}),
+                ),
                 "JsonLength": parameter(
                     binary::HEADER,
                     "How many bytes of the body are JSON, where tensors follow as bytes",
@@ -257,16 +262,18 @@ impl Describer<'_> {
             ("400", "Not JSON, or not the protocol"),
             ("408", "The body stood still"),
             ("413", &too_large),
-            ("415", "A body of another type"),
+            ("415", "A body of another type, or compressed in another way"),
             ("429", "No room now; try again after the seconds of the header Retry-After"),
             ("504", &too_late),
         ];
         for (code, description) in usual.iter().chain(refusals) {
             responses.insert((*code).to_owned(), response(description, &error(), None));
         }
+        let parameters = ["RequestId", "Deadline", "ContentEncoding"];
+        let parameters = parameters.map(|name| json!({"$ref": format!("#/components/parameters/{name}")}));
         responses["429"]["headers"]["Retry-After"] = json!({"schema": {"type": "integer"}});
         json!({
-            "parameters": [{"$ref": "#/components/parameters/RequestId"}, {"$ref": "#/components/parameters/Deadline"}],
+            "parameters": parameters,
             "requestBody": {
                 "required": true,
                 "content": {"application/json": {"schema": prediction.body, "example": prediction.body_example}},

@@ -16,7 +16,8 @@ use bytes::Bytes;
 use futures::stream;
 use tokio::sync::mpsc;
 
-use super::body;
+use super::body::{self, Source};
+use super::coding::Coding;
 use super::deadline::Deadline;
 use super::error::ApiError;
 use super::json::rows::RowError;
@@ -96,24 +97,26 @@ pub async fn answer(app: Arc<App>, request: Request, format: Format) -> Result<R
 }
 
 async fn start(app: Arc<App>, request: Request, format: Format) -> Result<Response, ApiError> {
-    let (parts, mut body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    let deadline = match body::require_plain(headers).and_then(|()| Deadline::of(headers, None)) {
-        Ok(deadline) => deadline,
+    let known = Coding::of(headers, "content-encoding").and_then(|coding| Ok((coding, Deadline::of(headers, None)?)));
+    let (coding, deadline) = match known {
+        Ok(known) => known,
         Err(error) => return Err(body::refuse(headers, body, error).await),
     };
     let Ok(permit) = app.streams.clone().try_acquire_owned() else {
         return Err(body::refuse(headers, body, ApiError::too_many_requests()).await);
     };
+    let mut source = Source::new(body, coding, &app.pending);
     let mut reader = Reader::new(format);
     // A table's header is judged before the reply begins.
     loop {
         match reader.started(&app) {
             Ok(true) => break,
             Ok(false) => {}
-            Err(error) => return Err(body::refuse(headers, body, error).await),
+            Err(error) => return Err(body::refuse(headers, source.body, error).await),
         }
-        match body::next(&mut body, &app.limits).await? {
+        match source.next(&app.limits).await? {
             Some(bytes) => reader.push(bytes),
             None => reader.finish(),
         }
@@ -123,7 +126,7 @@ async fn start(app: Arc<App>, request: Request, format: Format) -> Result<Respon
     let worker = Worker { reader, writer: Writer::new(written), rows: 0, deadline, output: Vec::new() };
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        run(app, worker, body, sender).await;
+        run(app, worker, source, sender).await;
         drop(permit);
     });
     let pieces = stream::unfold(receiver, |mut receiver| async {
@@ -139,7 +142,7 @@ async fn start(app: Arc<App>, request: Request, format: Format) -> Result<Respon
 }
 
 /// Reads, predicts and writes until one side ends.
-async fn run(app: Arc<App>, mut worker: Worker, mut body: Body, sender: mpsc::Sender<Bytes>) {
+async fn run(app: Arc<App>, mut worker: Worker, mut source: Source, sender: mpsc::Sender<Bytes>) {
     loop {
         let Ok(slot) = app.large.clone().acquire_owned().await else { return };
         let shared = app.clone();
@@ -164,10 +167,10 @@ async fn run(app: Arc<App>, mut worker: Worker, mut body: Body, sender: mpsc::Se
             State::Busy => {}
             State::Ended => {
                 // Most callers look at the reply only when they have sent everything.
-                body::discard(&mut body).await;
+                body::discard(&mut source.body).await;
                 return;
             }
-            State::Starved => match body::next(&mut body, &app.limits).await {
+            State::Starved => match source.next(&app.limits).await {
                 Ok(Some(bytes)) => worker.reader.push(bytes),
                 Ok(None) => worker.reader.finish(),
                 Err(error) => {
