@@ -10,6 +10,8 @@ use clap::Parser;
 use slipway_model::{Digest, Kernel};
 use slipway_spec::contract::{Exit, reason_last};
 
+use crate::api::cors::Origin;
+
 const MIB: usize = 1 << 20;
 /// Longest deadline of a request, milliseconds: an hour.
 pub const MAX_DEADLINE: u64 = 3_600_000;
@@ -53,6 +55,20 @@ pub struct Config {
     /// File with the keys that callers must show, one a line; read again when it changes [default: anybody may call]
     #[arg(long, env = "SLIPWAY_API_KEYS", value_name = "FILE")]
     pub api_keys: Option<PathBuf>,
+
+    /// File of the certificate, those of its authorities behind it, in PEM; with --tls-key the API is served over TLS, and
+    /// both are read again when they change [default: no TLS]
+    #[arg(long, env = "SLIPWAY_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// File of the certificate's private key, in PEM
+    #[arg(long, env = "SLIPWAY_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Origins whose pages may call from a browser, as https://example.org, or * for all; several with commas [default: only
+    /// the server's own page]
+    #[arg(long, env = "SLIPWAY_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<Origin>,
 
     /// Log every request
     #[arg(long, env = "SLIPWAY_ACCESS_LOG")]
@@ -188,6 +204,8 @@ mod tests {
             (&[][..], "the following required arguments were not provided: --model <DIR>"),
             (&["--model", "m", "--digest", "md5:0"], "is no digest; write sha256: and 64 hexadecimal digits"),
             (&["--model", "m", "--header-timeout", "0"], "0 is not in 1..=86400"),
+            (&["--model", "m", "--cors-origins", "https://a,b"], "\"b\" is no origin; write https://example.org"),
+            (&["--model", "m", "--tls-cert", "c"], "--tls-key <FILE>"),
             (&["--model", "m", "--modle"], "unexpected argument '--modle'"),
         ] {
             let stop = parse(arguments).unwrap_err();

@@ -1,5 +1,6 @@
 //! From start to stop: probes first, then the model, then traffic; readiness off first, then the end.
 
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 use crate::admin::{self, Admin};
 use crate::api::{self, keys::Keys};
 use crate::config::{Config, Limits};
+use crate::listen::tls::{Tls, TlsError};
 use crate::listen::{self, Options, Stage, Watcher};
 use crate::metrics::{self, Metrics, Refusal};
 use crate::state::{App, Lifecycle, Phase, Settings};
@@ -28,8 +30,8 @@ use crate::state::{App, Lifecycle, Phase, Settings};
 const ADMIN_CONNECTIONS: usize = 64;
 /// How long a request that is on its way on an open connection is awaited before the connection is closed.
 const LINGER: Duration = Duration::from_millis(500);
-/// How often the file of keys is read.
-const KEYS_EVERY: Duration = Duration::from_secs(2);
+/// How often files that may change are read: keys and certificates.
+const READ_EVERY: Duration = Duration::from_secs(2);
 /// File descriptors that are not connections of the API.
 const OTHER_FILES: usize = 128;
 
@@ -55,6 +57,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system refuses threads, timers or signals.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -67,7 +72,10 @@ impl StartError {
             StartError::Artefact(error) => error.exit(),
             StartError::Listen { .. } => Exit::Unavailable,
             StartError::Keys { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
-            StartError::Keys { .. } => Exit::Data,
+            StartError::Tls(TlsError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Exit::NotFound
+            }
+            StartError::Keys { .. } | StartError::Tls(_) => Exit::Data,
             StartError::System(_) => Exit::Internal,
         }
     }
@@ -110,9 +118,12 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
     metrics::register_model(&mut registry.lock().unwrap_or_else(PoisonError::into_inner), &artefact, begun.elapsed());
 
     let limits = within_open_files(config.limits);
-    let options = Options::new(&limits);
+    let tls = config.tls_cert.zip(config.tls_key).map(|(certificate, key)| read_tls(certificate, key)).transpose()?;
+    let encrypted = tls.is_some();
+    let options = Options { tls, ..Options::new(&limits) };
     let keys = config.api_keys.map(read_keys).transpose()?;
-    let settings = Settings { limits, threads, access_log: config.access_log, keys };
+    let (access_log, origins) = (config.access_log, config.cors_origins);
+    let settings = Settings { limits, threads, access_log, keys, origins };
     let app = Arc::new(App::new(artefact, settings, metrics.clone(), lifecycle.clone()));
     let listener = bind(config.listen).await?;
     let address = listener.local_addr()?;
@@ -126,6 +137,7 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
         digest = %app.artefact.digest,
         %address,
         %admin_address,
+        tls = encrypted,
         kernels = kernels.map(|kernels| format!("{}, {}", kernels.row.name(), kernels.rows.name())),
         load_seconds = begun.elapsed().as_secs_f64(),
         "serving"
@@ -155,17 +167,30 @@ fn read_keys(path: PathBuf) -> Result<Arc<Keys>, StartError> {
     let keys = Keys::read(path.clone()).map_err(|source| StartError::Keys { path: path.clone(), source })?;
     let keys = Arc::new(keys);
     let read = keys.clone();
+    again_and_again(path, move || read.reload());
+    Ok(keys)
+}
+
+/// Reads the certificate and its key, now and then again.
+fn read_tls(certificate: PathBuf, key: PathBuf) -> Result<Arc<Tls>, StartError> {
+    let tls = Arc::new(Tls::read(certificate.clone(), key)?);
+    let read = tls.clone();
+    again_and_again(certificate, move || read.reload());
+    Ok(tls)
+}
+
+/// Has files read again for ever; `reload` says whether they have changed.
+fn again_and_again<E: Display + Send>(path: PathBuf, reload: impl Fn() -> Result<bool, E> + Send + 'static) {
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(KEYS_EVERY).await;
-            match read.reload() {
+            tokio::time::sleep(READ_EVERY).await;
+            match reload() {
                 Ok(false) => {}
-                Ok(true) => tracing::info!(path = %path.display(), "new keys"),
-                Err(error) => tracing::warn!(path = %path.display(), %error, "the keys stay as they were"),
+                Ok(true) => tracing::info!(path = %path.display(), "read again"),
+                Err(error) => tracing::warn!(path = %path.display(), %error, "all stays as it was"),
             }
         }
     });
-    Ok(keys)
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {

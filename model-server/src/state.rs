@@ -9,6 +9,7 @@ use bytes::Bytes;
 use slipway_model::{Artefact, Field, Manifest, Model};
 use tokio::sync::Semaphore;
 
+use crate::api::cors::Origin;
 use crate::api::keys::Keys;
 use crate::api::{openapi, page};
 use crate::config::Limits;
@@ -67,12 +68,14 @@ pub struct Settings {
     pub access_log: bool,
     /// The keys that callers must show.
     pub keys: Option<Arc<Keys>>,
+    /// Where pages may come from that call.
+    pub origins: Vec<Origin>,
 }
 
 impl Default for Settings {
     /// The flags' defaults, with one thread.
     fn default() -> Self {
-        Settings { limits: Limits::default(), threads: 1, access_log: false, keys: None }
+        Settings { limits: Limits::default(), threads: 1, access_log: false, keys: None, origins: Vec::new() }
     }
 }
 
@@ -91,6 +94,8 @@ pub struct App {
     pub access_log: bool,
     /// The keys that callers must show.
     pub keys: Option<Arc<Keys>>,
+    /// Where pages may come from that call.
+    pub origins: Vec<Origin>,
     /// Requests being predicted or waiting for it.
     pub in_flight: Semaphore,
     /// Large requests being predicted.
@@ -123,7 +128,7 @@ impl App {
         let manifest = &artefact.manifest;
         let max_rows = max_rows(&artefact.model, &settings.limits);
         let description = openapi::document(&artefact, &settings, max_rows);
-        let Settings { limits, threads, access_log, keys } = settings;
+        let Settings { limits, threads, access_log, keys, origins } = settings;
         App {
             places: Places::new(artefact.model.fields()),
             max_rows,
@@ -141,6 +146,7 @@ impl App {
             openapi: Bytes::from(description.to_string()),
             page: Bytes::from(page::html(&artefact, keys.is_some())),
             keys,
+            origins,
             limits,
             artefact,
         }

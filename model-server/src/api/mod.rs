@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod coding;
+pub mod cors;
 pub mod deadline;
 pub mod error;
 mod grpc;
@@ -73,7 +74,10 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
 
     app.metrics.in_flight.inc();
     let open = route.is_some_and(|route| route.open);
+    let origin = if app.origins.is_empty() { None } else { cors::allowed(&app.origins, request.headers()) };
     let mut response = match &app.keys {
+        // Browsers ask without a key.
+        _ if origin.is_some() && cors::is_preflight(&request) => cors::preflight(),
         Some(keys) if !open && !keys.admit(request.headers()) => turn_away(request).await,
         _ => next.run(request).await,
     };
@@ -96,6 +100,9 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     headers.insert(MODEL_HEADER, app.model_header.clone());
     headers.insert(VERSION_HEADER, app.version_header.clone());
     headers.insert(REQUEST_ID_HEADER, id);
+    if let Some(origin) = origin {
+        cors::allow(headers, origin);
+    }
     if app.lifecycle.phase() == Phase::Draining {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -3,6 +3,7 @@
 mod guard;
 mod http1;
 mod http2;
+pub mod tls;
 
 use std::future::Future;
 use std::pin::pin;
@@ -16,8 +17,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 
 pub use guard::Timeouts;
+use tls::Tls;
 
 use crate::config::Limits;
 
@@ -52,6 +55,8 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// Most connections.
     pub max_connections: usize,
+    /// How connections are encrypted, if they are.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Options {
@@ -62,7 +67,7 @@ impl Options {
             idle: Duration::from_secs(limits.idle_timeout),
             write: limits.body_timeout(),
         };
-        Options { timeouts, max_connections: limits.max_connections }
+        Options { timeouts, max_connections: limits.max_connections, tls: None }
     }
 }
 
@@ -88,11 +93,15 @@ pub async fn serve(
     let mut closed = pin!(reaches(&mut stage, Stage::NoNew));
     let admit = |stream: TcpStream| {
         if let Ok(permit) = room.clone().try_acquire_owned() {
-            let connection = connection(stream, router.clone(), options.timeouts, stages.clone());
+            let tls = options.tls.clone();
+            let connection = connection(stream, tls, router.clone(), options.timeouts, stages.clone());
             tokio::spawn(counted(connection, permit, watcher.connections().clone()));
         } else {
             watcher.refused();
-            if let Ok(permit) = refusals.clone().try_acquire_owned() {
+            // Under TLS there is nothing to be said before the handshake.
+            if options.tls.is_none()
+                && let Ok(permit) = refusals.clone().try_acquire_owned()
+            {
                 tokio::spawn(async move {
                     // Who does not read the answer does without it.
                     let _ = timeout(REFUSING, turn_away(stream)).await;
@@ -144,25 +153,53 @@ async fn counted(connection: impl Future<Output = ()>, permit: OwnedSemaphorePer
     drop(permit);
 }
 
-async fn connection(stream: TcpStream, router: Router, timeouts: Timeouts, mut stage: watch::Receiver<Stage>) {
+async fn connection(
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    timeouts: Timeouts,
+    mut stage: watch::Receiver<Stage>,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let begun = tokio::select! {
+    let greeted = tokio::select! {
         biased;
-        begun = timeout(timeouts.header, begins_http2(&stream)) => begun,
+        greeted = timeout(timeouts.header, greet(stream, tls)) => greeted,
         () = reaches(&mut stage, Stage::Closing) => return,
     };
-    // Where nothing came, nothing was asked.
-    let Ok(Ok(is_http2)) = begun else { return };
-    let ended = if is_http2 {
-        http2::serve(stream, router, timeouts, stage).await
-    } else {
-        http1::serve(stream, router, timeouts, stage).await
+    let ended = match greeted {
+        // Where nothing came, nothing was asked.
+        Err(_) => return,
+        Ok(Ok(Greeted::Plain { stream, is_http2: false })) => http1::serve(stream, router, timeouts, stage).await,
+        Ok(Ok(Greeted::Plain { stream, is_http2: true })) => http2::serve(stream, router, timeouts, stage).await,
+        Ok(Ok(Greeted::Tls { stream, is_http2: false })) => http1::serve(stream, router, timeouts, stage).await,
+        Ok(Ok(Greeted::Tls { stream, is_http2: true })) => http2::serve(stream, router, timeouts, stage).await,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a connection did not begin");
+            return;
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// A connection of which is known what it speaks.
+enum Greeted {
+    Plain { stream: TcpStream, is_http2: bool },
+    Tls { stream: Box<TlsStream<TcpStream>>, is_http2: bool },
+}
+
+/// Finds out what a client speaks.
+async fn greet(stream: TcpStream, tls: Option<Arc<Tls>>) -> std::io::Result<Greeted> {
+    let Some(tls) = tls else {
+        let is_http2 = begins_http2(&stream).await?;
+        return Ok(Greeted::Plain { stream, is_http2 });
+    };
+    let stream = Box::new(tls.acceptor().accept(stream).await?);
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2);
+    Ok(Greeted::Tls { stream, is_http2 })
 }
 
 /// Whether a client begins with the preface of HTTP/2, of which no other request has the first letters.

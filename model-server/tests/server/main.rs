@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test ends")]
 
+mod browsers;
 mod compressed;
 mod documents;
 mod fuzz;
@@ -14,3 +15,4 @@ mod routes;
 mod sockets;
 mod stream;
 mod support;
+mod tls;

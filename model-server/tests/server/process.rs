@@ -292,3 +292,22 @@ fn with_a_file_of_keys_only_who_shows_one_is_served() {
     server.signal("-INT");
     assert_eq!(server.end(), 0);
 }
+
+#[test]
+fn with_a_certificate_it_serves_over_tls() {
+    let dir = tempfile::tempdir().unwrap();
+    twice().write(dir.path());
+    let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server/tls").join(name);
+    let flags = |key: &str| {
+        let flags = ["--tls-cert".into(), file("one.pem"), "--tls-key".into(), file(key)];
+        flags.map(|path| path.to_str().unwrap().to_owned())
+    };
+    let (code, reason) = ending(&run(command(dir.path()).args(flags("two.key"))));
+    assert_eq!(code, 65);
+    assert!(reason.contains("one.pem with"), "{reason}");
+    let (code, _) = ending(&run(command(dir.path()).args(flags("nothing.key"))));
+    assert_eq!(code, 66);
+    let server = Server::start(dir.path(), &flags("one.key").each_ref().map(String::as_str));
+    assert_eq!(server.probe("/readyz"), 200, "the admin port is for the cluster and stays as it is");
+    assert!(Connection::open(server.address).unwrap().get("/v2").is_err());
+}

@@ -41,8 +41,13 @@ impl Server {
 
     /// Serves `app`.
     pub fn of(app: Arc<App>) -> Server {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let options = Options::new(&app.limits);
+        Server::with(app, options)
+    }
+
+    /// Serves `app` on connections with `options`.
+    pub fn with(app: Arc<App>, options: Options) -> Server {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
