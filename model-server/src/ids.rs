@@ -23,6 +23,12 @@ impl Ids {
     pub fn next(&self) -> String {
         format!("{:016x}{:016x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// A new identifier of 64 bits, such as that of a span in a trace.
+    pub fn span(&self) -> u64 {
+        // Other processes take part in the same trace: where they count from is not where this one does.
+        self.process ^ self.next.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 #[cfg(test)]

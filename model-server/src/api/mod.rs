@@ -14,6 +14,7 @@ pub mod page;
 mod predict;
 mod route;
 mod stream;
+mod trace;
 mod v1;
 mod v2;
 
@@ -27,12 +28,14 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
+use tracing::Instrument;
 
 use crate::state::{App, Phase};
 use body::Held;
 use coding::Coding;
 use deadline::Deadline;
 use error::ApiError;
+use trace::Trace;
 
 /// The header that names the model, on every reply.
 pub const MODEL_HEADER: &str = "slipway-model";
@@ -70,6 +73,7 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let is_call = grpc::is_call(&request);
     let packed = Coding::wanted(request.headers());
     let id = request_id(&app, request.headers());
+    let trace = Trace::of(request.headers(), || app.ids.span());
     let line = app.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
 
     app.metrics.in_flight.inc();
@@ -79,7 +83,14 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
         // Browsers ask without a key.
         _ if origin.is_some() && cors::is_preflight(&request) => cors::preflight(),
         Some(keys) if !open && !keys.admit(request.headers()) => turn_away(request).await,
-        _ => next.run(request).await,
+        _ => match &trace {
+            None => next.run(request).await,
+            Some(trace) => {
+                // What is said about the request meanwhile names its trace, however little is logged.
+                let span = tracing::error_span!("request", trace_id = trace.id(), span_id = trace.span());
+                next.run(request).instrument(span).await
+            }
+        },
     };
     app.metrics.in_flight.dec();
 
@@ -89,7 +100,8 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     if let Some((method, path)) = line {
         let (status, seconds) = (status.as_u16(), begun.elapsed().as_secs_f64());
         let request_id = id.to_str().unwrap_or_default();
-        tracing::info!(%method, path, status, seconds, request_id, "answered");
+        let (trace_id, span_id) = (trace.as_ref().map(Trace::id), trace.as_ref().map(Trace::span));
+        tracing::info!(%method, path, status, seconds, request_id, trace_id, span_id, "answered");
     }
     if is_call {
         response = grpc::dress(response, route.is_some());
@@ -100,6 +112,9 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     headers.insert(MODEL_HEADER, app.model_header.clone());
     headers.insert(VERSION_HEADER, app.version_header.clone());
     headers.insert(REQUEST_ID_HEADER, id);
+    if let Some(value) = trace.and_then(|trace| trace.header()) {
+        headers.insert(trace::HEADER, value);
+    }
     if let Some(origin) = origin {
         cors::allow(headers, origin);
     }

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ struct Server {
     child: Child,
     address: SocketAddr,
     admin: SocketAddr,
+    log: mpsc::Receiver<String>,
 }
 
 impl Server {
@@ -40,9 +41,21 @@ impl Server {
             }
         };
         // Read on, so that the server can always write.
-        thread::spawn(move || lines.for_each(drop));
+        let (sender, log) = mpsc::channel();
+        thread::spawn(move || lines.for_each(|line| drop(sender.send(line.unwrap()))));
         let address = |name: &str| serving[name].as_str().unwrap().parse().unwrap();
-        Server { address: address("address"), admin: address("admin_address"), child }
+        Server { address: address("address"), admin: address("admin_address"), child, log }
+    }
+
+    /// The next line of the log with this message.
+    fn logged(&self, message: &str) -> Value {
+        loop {
+            let line = self.log.recv_timeout(Duration::from_secs(10)).unwrap();
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if line["message"] == message {
+                return line;
+            }
+        }
     }
 
     fn signal(&self, name: &str) {
@@ -310,4 +323,26 @@ fn with_a_certificate_it_serves_over_tls() {
     let server = Server::start(dir.path(), &flags("one.key").each_ref().map(String::as_str));
     assert_eq!(server.probe("/readyz"), 200, "the admin port is for the cluster and stays as it is");
     assert!(Connection::open(server.address).unwrap().get("/v2").is_err());
+}
+
+#[test]
+fn a_trace_is_answered_and_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    twice().write(dir.path());
+    let server = Server::start(dir.path(), &["--access-log"]);
+    let mut connection = Connection::open(server.address).unwrap();
+    let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let get = |trace: &str| format!("GET /v2 HTTP/1.1\r\nHost: x\r\n{trace}\r\n");
+    connection.write(get(&format!("traceparent: 00-{id}-00f067aa0ba902b7-01\r\n"))).unwrap();
+    let reply = connection.read().unwrap().unwrap();
+    let header = reply.headers.lines().find_map(|line| line.strip_prefix("traceparent: ")).unwrap();
+    let [version, trace, span, flags] = header.split('-').collect::<Vec<_>>()[..] else { panic!("{header}") };
+    assert_eq!((version, trace, flags, span.len()), ("00", id, "01", 16));
+    assert_ne!(span, "00f067aa0ba902b7");
+    connection.write(get("")).unwrap();
+    assert!(!connection.read().unwrap().unwrap().headers.contains("traceparent"));
+
+    let answered = server.logged("answered");
+    assert_eq!((&answered["trace_id"], &answered["span_id"]), (&Value::from(id), &Value::from(span)));
+    assert_eq!(server.logged("answered").get("trace_id"), None);
 }

@@ -14,7 +14,7 @@ use super::predict::example_reply;
 use super::route::{Exchange, Operation, ROUTES};
 use super::stream::write_cell;
 use super::v2::{binary, input_metadata};
-use super::{MODEL_HEADER, REQUEST_ID_HEADER, VERSION_HEADER, deadline, keys};
+use super::{MODEL_HEADER, REQUEST_ID_HEADER, VERSION_HEADER, deadline, keys, trace};
 use crate::config::{Limits, MAX_DEADLINE};
 use crate::state::{App, Settings};
 
@@ -73,6 +73,7 @@ pub fn document(artefact: &Artefact, settings: &Settings, max_rows: usize) -> Va
             "parameters": {
                 "RequestId": parameter(REQUEST_ID_HEADER, "Repeated in the reply", &json!({"type": "string", "maxLength": 128})),
                 "Deadline": deadline_parameter(settings.limits.request_timeout_ms),
+                "TraceParent": parameter(trace::HEADER, "The trace that the request is a part of (W3C)", &json!({"type": "string"})),
                 "ContentEncoding": parameter(
                     "Content-Encoding",
                     "How the body is compressed",
@@ -269,7 +270,7 @@ impl Describer<'_> {
         for (code, description) in usual.iter().chain(refusals) {
             responses.insert((*code).to_owned(), response(description, &error(), None));
         }
-        let parameters = ["RequestId", "Deadline", "ContentEncoding"];
+        let parameters = ["RequestId", "Deadline", "ContentEncoding", "TraceParent"];
         let parameters = parameters.map(|name| json!({"$ref": format!("#/components/parameters/{name}")}));
         responses["429"]["headers"]["Retry-After"] = json!({"schema": {"type": "integer"}});
         json!({
