@@ -14,6 +14,9 @@ struct Args {
     /// Where the server is, such as http://localhost:8080
     #[arg(long)]
     url: String,
+    /// Where the server speaks gRPC, such as http://localhost:8080, to ask it that way, too
+    #[arg(long, value_name = "URL")]
+    grpc_url: Option<String>,
     /// Name of a model that is ready [default: the only one that /v2/models or /v2/repository/index lists]
     #[arg(long)]
     model: Option<String>,
@@ -53,7 +56,7 @@ fn run(args: &Args) -> Result<bool> {
         }
         None => None,
     };
-    let findings = slipway_conformance::examine(&args.url, args.model.as_deref(), request)?;
+    let findings = slipway_conformance::examine(&args.url, args.grpc_url.as_deref(), args.model.as_deref(), request)?;
     match args.output {
         Style::Text => print!("{}", slipway_conformance::text(&findings)),
         Style::Json => println!("{}", serde_json::to_string_pretty(&findings)?),

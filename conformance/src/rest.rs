@@ -7,7 +7,7 @@ mod server;
 use serde_json::Value;
 
 use crate::client::Answer;
-use crate::suite::{Check, Level, Subject};
+use crate::suite::{Check, hold};
 
 /// All questions, in the order of a client's steps.
 pub fn checks() -> Vec<Check> {
@@ -15,15 +15,6 @@ pub fn checks() -> Vec<Check> {
     checks.extend(infer::checks());
     checks.extend(mistakes::checks());
     checks
-}
-
-fn check(level: Level, says: impl Into<String>, ask: impl Fn(&Subject) -> Result<(), String> + 'static) -> Check {
-    Check { says: says.into(), level, ask: Box::new(ask) }
-}
-
-/// Fails with a message unless something holds.
-fn hold(holds: bool, instead: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(instead()) }
 }
 
 fn asked(answer: anyhow::Result<Answer>) -> Result<Answer, String> {

@@ -1,10 +1,13 @@
 //! What is asked, of whom, and what was found.
 
+use std::cell::RefCell;
+
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::grpc::Caller;
 
 /// Whether the protocol demands it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +29,16 @@ pub struct Check {
     pub level: Level,
     /// Asks.
     pub ask: Ask,
+}
+
+/// A question.
+pub fn check(level: Level, says: impl Into<String>, ask: impl Fn(&Subject) -> Result<(), String> + 'static) -> Check {
+    Check { says: says.into(), level, ask: Box::new(ask) }
+}
+
+/// Fails with a message unless something holds.
+pub fn hold(holds: bool, instead: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(instead()) }
 }
 
 /// An answered question.
@@ -75,11 +88,13 @@ pub struct Subject {
     pub metadata: Value,
     /// A request that the model answers.
     pub request: Value,
+    /// The server over gRPC, where that is to be asked, too.
+    pub grpc: Option<RefCell<Caller>>,
 }
 
 impl Subject {
     /// Looks for the model, and for a request that it answers.
-    pub fn find(client: Client, model: Option<&str>, request: Option<Value>) -> Result<Subject> {
+    pub fn find(client: Client, grpc: Option<Caller>, model: Option<&str>, request: Option<Value>) -> Result<Subject> {
         let model = match model {
             Some(model) => model.to_owned(),
             None => only_model(&client)?,
@@ -88,7 +103,7 @@ impl Subject {
         let metadata =
             metadata.success().map_err(anyhow::Error::msg).with_context(|| format!("the metadata of {model}"))?;
         let request = request.map_or_else(|| made(&metadata), Ok)?;
-        let subject = Subject { client, model, metadata, request };
+        let subject = Subject { client, model, metadata, request, grpc: grpc.map(RefCell::new) };
         let answer = subject.infer(&subject.request)?;
         if answer.status != 200 {
             bail!(

@@ -8,7 +8,7 @@ use crate::{sh, workspace};
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
-    /// What the suite takes: --url, --model, --request, --output; --help tells more
+    /// What the suite takes: --url, --grpc-url, --model, --request, --output; --help tells more
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     arguments: Vec<String>,
 }

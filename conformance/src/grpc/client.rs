@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http2::SendRequest;
 use hyper::header::{CONTENT_TYPE, HeaderMap, TE};
+use hyper::http::uri::Authority;
 use hyper::{Request, Uri, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
@@ -63,7 +64,7 @@ impl fmt::Display for Status {
 pub struct Caller {
     runtime: Runtime,
     sender: SendRequest<Full<Bytes>>,
-    authority: String,
+    authority: Authority,
     /// Metadata of every call.
     pub metadata: HeaderMap,
 }
@@ -73,20 +74,10 @@ impl Caller {
     pub fn connect(url: &str) -> Result<Caller> {
         let uri: Uri = url.parse().with_context(|| url.to_owned())?;
         ensure!(uri.scheme_str() == Some("http"), "the URL must begin with http://, as http://localhost:8080 does");
-        let authority = uri.authority().context("the URL names no host")?.clone();
-        let address = (authority.host().trim_matches(['[', ']']), authority.port_u16().unwrap_or(80));
+        let authority = uri.into_parts().authority.context("the URL names no host")?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let sender = runtime.block_on(async {
-            let stream = timeout(PATIENCE, TcpStream::connect(address)).await??;
-            stream.set_nodelay(true)?;
-            let connecting = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-            let (sender, connection) = timeout(PATIENCE, connecting).await??;
-            // How it ends is told to the sender.
-            tokio::spawn(connection);
-            anyhow::Ok(sender)
-        });
-        let sender = sender.with_context(|| format!("{url}: no answer"))?;
-        Ok(Caller { runtime, sender, authority: authority.to_string(), metadata: HeaderMap::new() })
+        let sender = runtime.block_on(open(&authority)).with_context(|| format!("{url}: no answer"))?;
+        Ok(Caller { runtime, sender, authority, metadata: HeaderMap::new() })
     }
 
     /// Calls a method. The outer error is that there was no answer to a call, the inner one the status of it.
@@ -105,6 +96,10 @@ impl Caller {
         *request.headers_mut() = self.metadata.clone();
         request.headers_mut().insert(CONTENT_TYPE, "application/grpc".parse()?);
         request.headers_mut().insert(TE, "trailers".parse()?);
+        if self.sender.is_closed() {
+            self.sender =
+                self.runtime.block_on(open(&self.authority)).with_context(|| format!("{method}: no answer"))?;
+        }
         let sender = &mut self.sender;
         let answer = self.runtime.block_on(async {
             let answer = async {
@@ -135,6 +130,18 @@ impl Caller {
             _ => bail!("{method}: the answer is not one whole message"),
         }
     }
+}
+
+/// Connects to a server that is known to speak HTTP/2.
+async fn open(authority: &Authority) -> Result<SendRequest<Full<Bytes>>> {
+    let address = (authority.host().trim_matches(['[', ']']), authority.port_u16().unwrap_or(80));
+    let stream = timeout(PATIENCE, TcpStream::connect(address)).await??;
+    stream.set_nodelay(true)?;
+    let connecting = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (sender, connection) = timeout(PATIENCE, connecting).await??;
+    // How it ends is told to the sender.
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 /// A message with its prefix.

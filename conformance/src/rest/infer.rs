@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{asked, check, hold, list, tensor, text};
+use super::{asked, list, tensor, text};
 use crate::suite::Level::{Recommended, Required};
-use crate::suite::{Check, Subject};
+use crate::suite::{Check, Subject, check, hold};
 
 pub(super) fn checks() -> Vec<Check> {
     vec![

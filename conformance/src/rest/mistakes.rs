@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 use ureq::http::Method;
 
-use super::{asked, check, hold, text};
+use super::{asked, text};
 use crate::client::Answer;
 use crate::suite::Level::{Recommended, Required};
-use crate::suite::{Check, Subject};
+use crate::suite::{Check, Subject, check, hold};
 
 /// Depth of lists that no parser should follow on its stack.
 const DEEP: usize = 100_000;

@@ -269,8 +269,9 @@ fn the_open_inference_protocol_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         kit.write(dir.path());
         let server = Server::start(dir.path(), &[]);
-        let findings =
-            slipway_conformance::examine(&format!("http://{}", server.address), Some(name), request).unwrap();
+        let url = format!("http://{}", server.address);
+        let findings = slipway_conformance::examine(&url, Some(&url), Some(name), request).unwrap();
+        assert!(findings.0.iter().filter(|finding| finding.says.starts_with("gRPC")).count() > 30);
         let lacking: Vec<_> = findings.0.iter().filter(|finding| finding.instead.is_some()).collect();
         assert!(lacking.is_empty(), "{name}: {lacking:#?}");
     }
