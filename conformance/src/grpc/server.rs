@@ -16,7 +16,11 @@ pub(super) fn checks() -> Vec<Check> {
             let told: ServerMetadata = answered(call(subject, "ServerMetadata", &Empty {}))?;
             hold(!told.name.is_empty() && !told.version.is_empty(), || format!("{told:?}"))
         }),
-        check(Required, "ModelMetadata has a name, a platform, inputs and outputs", metadata),
+        check(
+            Required,
+            "ModelMetadata names the model, and each input and output with a datatype and a shape",
+            metadata,
+        ),
         check(Recommended, "ModelMetadata tells the inputs and outputs that REST tells", as_over_rest),
         check(Recommended, "a model that is not there is NOT_FOUND, or not ready", |subject| {
             let other = Model { name: "no-such-model-8a1f".to_owned(), ..Model::default() };
@@ -59,7 +63,7 @@ fn told(subject: &Subject) -> Result<ModelMetadata, String> {
 
 fn metadata(subject: &Subject) -> Result<(), String> {
     let told = told(subject)?;
-    hold(told.name == subject.model && !told.platform.is_empty(), || format!("{told:?}"))?;
+    hold(told.name == subject.model, || format!("{told:?}"))?;
     let whole =
         |tensor: &TensorMetadata| !(tensor.name.is_empty() || tensor.datatype.is_empty() || tensor.shape.is_empty());
     let lacking = told.inputs.iter().chain(&told.outputs).find(|tensor| !whole(tensor));
