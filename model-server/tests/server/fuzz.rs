@@ -1,7 +1,12 @@
 //! Whatever is sent, it is never the server's fault.
 
+use axum::body::Body;
+use axum::http::{Request, Version};
 use proptest::prelude::*;
+use prost::Message;
 use serde_json::{Value, json};
+use slipway_conformance::grpc::client::framed;
+use slipway_conformance::grpc::messages::{Contents, InferRequest, Tensor};
 
 use crate::support::{Client, crime, dispatch, iris, orders, twice};
 
@@ -57,6 +62,63 @@ fn send_everywhere(body: &[u8]) -> Result<(), TestCaseError> {
     })
 }
 
+/// Sends a message to the method that predicts; no status says that the server is at fault.
+fn call(message: &[u8]) -> Result<(), TestCaseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for client in clients() {
+            let request = Request::post("/inference.GRPCInferenceService/ModelInfer").version(Version::HTTP_2);
+            let body = Body::from(framed(message));
+            let request = request.header("content-type", "application/grpc").body(body).unwrap();
+            let (status, headers, _) = client.send_bytes(request).await;
+            prop_assert_eq!(status, 200);
+            let code = headers.get("grpc-status").map(|code| code.to_str().unwrap().to_owned());
+            let fine = [None, Some("3"), Some("5"), Some("8")].contains(&code.as_deref());
+            prop_assert!(fine, "{:?} {:?}", code, headers.get("grpc-message"));
+        }
+        Ok(())
+    })
+}
+
+/// A request for every model of these tests, by its place.
+fn good_message(model: usize) -> InferRequest {
+    let number = |name: &str, value: f64| Tensor {
+        name: name.to_owned(),
+        datatype: "FP64".to_owned(),
+        shape: vec![1],
+        contents: Some(Contents { fp64s: vec![value], ..Contents::default() }),
+        ..Tensor::default()
+    };
+    let code = Tensor {
+        datatype: "BYTES".to_owned(),
+        contents: Some(Contents { bytes: vec![b"SKU001".to_vec()], ..Contents::default() }),
+        ..number("product_code", 0.0)
+    };
+    let clients = clients();
+    let model_name = clients[model % clients.len()].app.manifest().model_name.clone();
+    let inputs = vec![number("orders_placed", 10.0), code, number("x", 1.0), number("y", f64::NAN)];
+    InferRequest { model_name, inputs, ..InferRequest::default() }
+}
+
+/// Any contents, most of them of another datatype than they should be.
+fn any_contents() -> impl Strategy<Value = Contents> {
+    let list = prop::collection::vec(any::<i64>(), 0..4);
+    (0_u8..8, list).prop_map(|(field, list)| {
+        let mut contents = Contents::default();
+        match field {
+            0 => contents.bools = list.iter().map(|number| number % 2 == 0).collect(),
+            1 => contents.ints = list.iter().map(|&number| number as i32).collect(),
+            2 => contents.int64s = list,
+            3 => contents.uints = list.iter().map(|&number| number as u32).collect(),
+            4 => contents.uint64s = list.iter().map(|&number| number as u64).collect(),
+            5 => contents.fp32s = list.iter().map(|&number| f32::from_bits(number as u32)).collect(),
+            6 => contents.fp64s = list.iter().map(|&number| f64::from_bits(number as u64)).collect(),
+            _ => contents.bytes = list.iter().map(|number| number.to_le_bytes().to_vec()).collect(),
+        }
+        contents
+    })
+}
+
 fn clients() -> Vec<Client> {
     thread_local! {
         static CLIENTS: Vec<Client> = [dispatch(), crime(), iris(), orders(), twice()].map(Client::new).into();
@@ -90,6 +152,40 @@ proptest! {
         let tensor = |name: &str| json!({"name": name, "shape": shape, "datatype": "FP64", "data": data});
         send_everywhere(json!({"inputs": [tensor("x"), tensor("y")]}).to_string().as_bytes())?;
         send_everywhere(json!({"inputs": [tensor("matrix")]}).to_string().as_bytes())?;
+    }
+
+    #[test]
+    fn any_bytes_are_a_message_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        call(&bytes)?;
+    }
+
+    #[test]
+    fn any_damage_to_a_good_message_is_answered(model in 0_usize..5, at in any::<prop::sample::Index>(), byte in any::<u8>(), cut: bool) {
+        let mut message = good_message(model).encode_to_vec();
+        let at = at.index(message.len());
+        message[at] = byte;
+        if cut {
+            message.truncate(at);
+        }
+        call(&message)?;
+    }
+
+    #[test]
+    fn any_tensors_in_a_message_are_answered(
+        model in 0_usize..5,
+        shape in prop::collection::vec(-1_i64..4, 0..3),
+        contents in prop::collection::vec(any_contents(), 4),
+        raw in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..5),
+        datatype in prop::sample::select(vec!["FP64", "FP32", "FP16", "BOOL", "INT8", "INT64", "UINT32", "BYTES", "", "X"]),
+    ) {
+        let mut request = good_message(model);
+        for (input, contents) in request.inputs.iter_mut().zip(contents) {
+            input.datatype = datatype.to_owned();
+            input.shape.clone_from(&shape);
+            input.contents = Some(contents).filter(|_| raw.is_empty());
+        }
+        request.raw_input_contents = raw;
+        call(&request.encode_to_vec())?;
     }
 
     #[test]

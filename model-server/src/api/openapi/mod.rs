@@ -74,11 +74,6 @@ pub fn document(artefact: &Artefact, settings: &Settings, max_rows: usize) -> Va
                 "RequestId": parameter(REQUEST_ID_HEADER, "Repeated in the reply", &json!({"type": "string", "maxLength": 128})),
                 "Deadline": deadline_parameter(settings.limits.request_timeout_ms),
                 "TraceParent": parameter(trace::HEADER, "The trace that the request is a part of (W3C)", &json!({"type": "string"})),
-                "ContentEncoding": parameter(
-                    "Content-Encoding",
-                    "How the body is compressed",
-                    &json!({"type": "string", "enum": ["identity", "gzip", "deflate", "zstd"]}),
-                ),
                 "JsonLength": parameter(
                     binary::HEADER,
                     "How many bytes of the body are JSON, where tensors follow as bytes",
@@ -270,13 +265,14 @@ impl Describer<'_> {
         for (code, description) in usual.iter().chain(refusals) {
             responses.insert((*code).to_owned(), response(description, &error(), None));
         }
-        let parameters = ["RequestId", "Deadline", "ContentEncoding", "TraceParent"];
+        let parameters = ["RequestId", "Deadline", "TraceParent"];
         let parameters = parameters.map(|name| json!({"$ref": format!("#/components/parameters/{name}")}));
         responses["429"]["headers"]["Retry-After"] = json!({"schema": {"type": "integer"}});
         json!({
             "parameters": parameters,
             "requestBody": {
                 "required": true,
+                "description": "May be compressed, with the header Content-Encoding: gzip, deflate or zstd",
                 "content": {"application/json": {"schema": prediction.body, "example": prediction.body_example}},
             },
             "responses": responses,

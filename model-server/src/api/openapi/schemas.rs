@@ -6,6 +6,7 @@ use slipway_spec::FeatureType;
 
 use super::{example, example_row, reference};
 use crate::api::v2::output_metadata;
+use crate::api::v2::request::MAX_RANK;
 
 /// All schemas by their names.
 pub fn all(manifest: &Manifest) -> Value {
@@ -145,7 +146,7 @@ fn tensors(manifest: &Manifest) -> Value {
             "required": ["name", "shape", "datatype"],
             "properties": {
                 "name": {"type": "string", "minLength": 1},
-                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": MAX_RANK},
                 "datatype": {"type": "string", "examples": ["FP64", "INT64", "BOOL", "BYTES"]},
                 "data": {"type": "array", "description": "Flat, row by row, or nested as the shape says"},
                 "parameters": {"type": "object", "properties": {"binary_data_size": {
