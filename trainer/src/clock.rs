@@ -40,6 +40,11 @@ impl Clock {
         self.laps.last().map_or(0.0, |lap| lap.seconds)
     }
 
+    /// CPU time of the last part, all threads together, seconds.
+    pub(crate) fn last_cpu(&self) -> f64 {
+        self.laps.last().map_or(0.0, |lap| lap.cpu_seconds)
+    }
+
     /// Wall time of each part, seconds to the millisecond.
     pub(crate) fn timings(&self) -> BTreeMap<String, f64> {
         self.table(|lap| (lap.seconds * 1e3).round() / 1e3)

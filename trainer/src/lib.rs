@@ -26,6 +26,7 @@ pub mod spec_file;
 pub mod step;
 mod summary;
 mod threshold;
+mod timing;
 mod train;
 
 use slipway_model::rng;
@@ -33,4 +34,5 @@ use slipway_model::rng;
 pub use error::{DataError, Error};
 pub use progress::Listener;
 pub use summary::summary;
+pub use timing::{Took, time_fits};
 pub use train::{Progress, Trained, train};

@@ -201,7 +201,7 @@ fn tell(report: &DataReport, warnings: &mut Vec<String>) {
 }
 
 /// Columns of which every spelling counts, even where all cells are numbers.
-fn texts(builtin: &Builtin) -> BTreeSet<&str> {
+pub(crate) fn texts(builtin: &Builtin) -> BTreeSet<&str> {
     let features = builtin.features.iter();
     let declared = features.filter(|feature| feature.type_.is_some_and(|type_| type_ != FeatureType::Number));
     let split = match &builtin.split {

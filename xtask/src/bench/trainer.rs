@@ -168,7 +168,7 @@ impl Bench<'_> {
             let seed = ours.len();
             match self.ours.fit(table, case, seed)? {
                 Trained::Unknown(why) => return Ok(Outcome::Unavailable(why)),
-                Trained::Done(report) => ours.push(report.fit()),
+                Trained::Done(fit) => ours.push(fit),
             }
             if case.has_peer(table) {
                 theirs.push(self.peer.fit(table, case, seed)?);

@@ -95,13 +95,9 @@ pub fn threads(ours: &Ours, table: &Prepared, estimator: &str) -> Result<Promise
     let what = format!("{estimator} on {} with two threads", table.name);
     let promised = format!("{THREADS_RATIO} times as fast as with one");
     let mut best = [f64::INFINITY; 2];
-    for _ in 0..THREADS_REPEATS {
-        for (place, best) in best.iter_mut().enumerate() {
-            match ours.train(table, &case, &case.parameters(table, 0), None, place + 1)? {
-                Trained::Unknown(why) => return Ok(unmeasured(what, promised, &why)),
-                Trained::Done(report) => *best = best.min(report.timings.get("fit").copied().unwrap_or(f64::NAN)),
-            }
-        }
+    for (threads, best) in (1..).zip(&mut best) {
+        let took = ours.times(table, &case, 0, THREADS_REPEATS, threads)?;
+        *best = took.iter().map(|took| took.seconds).fold(f64::INFINITY, f64::min);
     }
     let ratio = best[0] / best[1];
     Ok(Promise {
@@ -184,6 +180,7 @@ pub fn build() -> Result<()> {
         sh::in_front(cargo.args(args).current_dir(workspace::root()))
     };
     built(&["--package", "slipway-trainer", "--bin", "slipway-trainer"])?;
+    built(&["--package", "slipway-trainer", "--example", "time_fits"])?;
     built(&["--package", "slipway-model", "--example", "time_predict"])?;
     let trainer = workspace::target().join("release/slipway-trainer");
     if !trainer.exists() {
