@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::criterion::Criterion;
+use super::criterion::sums::as_good_as;
 use super::draw::Order;
 use super::grow::{Limits, Splitter};
 use super::grower::{Grower, Offer, Rules, Split, Workspace, is_better};
@@ -69,14 +70,15 @@ impl<'a> Atlas<'a> {
     pub(super) fn new(
         sorted: &'a Presorted,
         rows: &[u32],
-        criterion: Box<dyn Criterion + 'a>,
+        criterion: Criterion<'a>,
         limits: Limits,
         min_weight: f64,
     ) -> Self {
         let (width, described) = (criterion.width(), criterion.statistics());
+        let rules = Rules::new(limits.leaf, min_weight, &[]);
         let mut atlas = Atlas {
             sorted,
-            grower: Grower::new(sorted, criterion, &mut Workspace::default()),
+            grower: Grower::new(sorted, criterion, &rules, sorted.columns.len(), &mut Workspace::default()),
             limits,
             nodes: Vec::new(),
             values: Vec::new(),
@@ -119,7 +121,6 @@ impl<'a> Atlas<'a> {
             if pure || depth >= self.limits.depth || rows < self.limits.split {
                 continue;
             }
-            nodes.enter(range.clone(), &self.statistics);
             let found = self.splits(range.clone());
             self.nodes[place].constant = found.constant;
             self.nodes[place].choices = found.best.into_iter().map(|split| Choice { split, left: 0 }).collect();
@@ -136,15 +137,15 @@ impl<'a> Atlas<'a> {
         self.rows[origin..origin + rows].copy_from_slice(&self.grower.nodes().rows);
     }
 
-    /// The best splits of the node entered last.
+    /// The best splits of the node measured last.
     fn splits(&mut self, range: Range<usize>) -> Splits {
-        let bounds = [f64::NEG_INFINITY, f64::INFINITY];
-        let rules = Rules { leaf: self.limits.leaf, weight: self.min_weight, monotonic: &[], bounds };
+        let rules = Rules::new(self.limits.leaf, self.min_weight, &[]);
+        self.grower.enter(range.clone(), &self.statistics, &rules);
         let columns = self.sorted.columns.len();
         let mut splits = Splits { best: Vec::new(), constant: vec![0; columns.div_ceil(64)] };
         let mut best = f64::NEG_INFINITY;
         for column in 0..columns {
-            match self.grower.offer(column, range.clone(), &rules) {
+            match self.grower.offer(column, range.clone(), &rules, as_good_as(best).next_down()) {
                 Offer::Constant => splits.constant[column / 64] |= 1 << (column % 64),
                 Offer::Split(gain, split) if !is_better(best, gain) => {
                     if is_better(gain, best) {

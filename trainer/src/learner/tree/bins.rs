@@ -1,35 +1,14 @@
-//! The best split by a column of few different values: its rows are added up value by value, never sorted.
+//! The best splits by columns of few different values: rows are added up value by value, never sorted.
 
-use super::grower::{FEATURE_THRESHOLD, Rules, better_than};
-use super::presort::FEW;
+use std::ops::Range;
+
+use super::criterion::Sums;
+use super::criterion::sums::{Pair, as_good_as, gain, less, plus};
+use super::grower::{FEATURE_THRESHOLD, Rules};
+use super::presort::{FEW, LANES, Ranks};
 
 /// Rows from which on every value is looked up, instead of only those seen.
-const MANY_ROWS: usize = 64;
-
-/// What is known of the rows of one value, or of several.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    /// Targets times weights.
-    target: f64,
-    weight: f64,
-    rows: u32,
-}
-
-impl Sums {
-    fn add(&mut self, [target, weight]: [f64; 2]) {
-        self.target += target;
-        self.weight += weight;
-        self.rows += 1;
-    }
-
-    fn plus(self, other: Sums) -> Sums {
-        Sums { target: self.target + other.target, weight: self.weight + other.weight, rows: self.rows + other.rows }
-    }
-
-    fn less(self, other: Sums) -> Sums {
-        Sums { target: self.target - other.target, weight: self.weight - other.weight, rows: self.rows - other.rows }
-    }
-}
+const MANY_ROWS: usize = 128;
 
 /// A split between two values.
 #[derive(Clone, Copy, Debug)]
@@ -49,69 +28,101 @@ pub(super) enum Offered {
     Split(Between),
 }
 
-/// Adds up the rows of nodes by value.
+/// What is known of the rows of one value, or of several.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bin {
+    sums: Pair,
+    rows: u32,
+}
+
+impl Bin {
+    fn plus(self, other: Bin) -> Bin {
+        Bin { sums: plus(self.sums, other.sums), rows: self.rows + other.rows }
+    }
+
+    fn less(self, other: Bin) -> Bin {
+        Bin { sums: less(self.sums, other.sums), rows: self.rows - other.rows }
+    }
+}
+
+/// The rows of a node, added up value by value.
 #[derive(Debug)]
 pub(super) struct Bins {
-    /// Rows are added to both in turns, so that one need not wait for the one before it.
-    sums: [Vec<Sums>; 2],
-    /// The ranks that the node has, ascending.
-    found: Vec<(usize, Sums)>,
+    /// Of each group of columns, lane by lane the ranks that the node has, ascending.
+    groups: Vec<[Vec<(usize, Bin)>; LANES]>,
+    /// Whether they were added up for the node entered last.
+    known: Vec<[bool; LANES]>,
+    sums: Box<[[Pair; FEW]; LANES]>,
+    counts: Box<[[u32; FEW]; LANES]>,
 }
 
 impl Default for Bins {
     fn default() -> Self {
-        Bins { sums: [vec![Sums::default(); FEW], vec![Sums::default(); FEW]], found: Vec::new() }
+        let (sums, counts) = (Box::new([[[0.0; 2]; FEW]; LANES]), Box::new([[0; FEW]; LANES]));
+        Bins { groups: Vec::new(), known: Vec::new(), sums, counts }
     }
 }
 
 impl Bins {
-    /// The best split of `rows` by a column of these values and ranks; `pairs` and `offset` are those of the criterion.
+    /// Turns to another node, in which nothing is added up yet.
+    pub(super) fn enter(&mut self, groups: usize) {
+        self.groups.resize_with(groups, Default::default);
+        self.known.clear();
+        self.known.resize(groups, [false; LANES]);
+    }
+
+    /// The best split of `rows`, which stand at `start`, by a column of these values. `together` says whether the other columns
+    /// of its group will be asked for, too.
     pub(super) fn best(
         &mut self,
-        (values, ranks): (&[f32], &[u8]),
-        rows: &[u32],
-        (pairs, offset): (&[[f64; 2]], f64),
+        (values, group, lane): (&[f32], usize, usize),
+        (ranks, together): (&[Ranks], bool),
+        (start, rows): (usize, &[u32]),
+        sums: &Sums,
         rules: &Rules<'_>,
         sign: i8,
     ) -> Offered {
-        self.add_up(values.len(), ranks, rows, pairs);
-        let (Some(&(first, _)), Some(&(last, of_last))) = (self.found.first(), self.found.last()) else {
+        if !self.known[group][lane] {
+            let lanes = if together { 0..LANES } else { lane..lane + 1 };
+            self.known[group][lanes.clone()].fill(true);
+            let rows = (rows, sums.pairs(start, rows.len()));
+            self.add_up((group, lanes), &ranks[group], rows, sums.counts_rows());
+        }
+        let found = &self.groups[group][lane];
+        let (Some(&(first, _)), Some(&(last, of_last))) = (found.first(), found.last()) else {
             return Offered::Constant;
         };
         let apart = |low: f32, high: f32| high > low + FEATURE_THRESHOLD || high.is_nan() && !low.is_nan();
         if !apart(values[first], values[last]) {
             return Offered::Constant;
         }
-        let missing = if values[last].is_nan() { of_last } else { Sums::default() };
-        let total = self.found.iter().fold(Sums::default(), |sum, &(_, sums)| sum.plus(sums));
-        let rows = total.rows as usize;
+        let missing = if values[last].is_nan() { of_last } else { Bin::default() };
+        let total = Bin { sums: sums.total(), rows: rows.len() as u32 };
         let (mut best, mut above) = (None, f64::NEG_INFINITY);
-        let present = self.found.len() - usize::from(missing.rows > 0);
+        let present = found.len() - usize::from(missing.rows > 0);
         // First with missing values on the right side.
-        for start in [Sums::default(), missing] {
-            let found = if start.rows > 0 { &self.found[..present] } else { &self.found[..] };
+        for start in [Bin::default(), missing] {
+            let found = if start.rows > 0 { &found[..present] } else { &found[..] };
             let mut left = start;
-            for (&(rank, sums), &(next, _)) in found.iter().zip(&found[1..]) {
-                left = left.plus(sums);
+            for (&(rank, bin), &(next, _)) in found.iter().zip(&found[1..]) {
+                left = left.plus(bin);
                 let right = total.less(left);
-                let gain = (left.target * left.target * right.weight + right.target * right.target * left.weight)
-                    / (left.weight * right.weight);
-                let fits = left.rows as usize >= rules.leaf
-                    && right.rows as usize >= rules.leaf
-                    && left.weight >= rules.weight
-                    && right.weight >= rules.weight;
-                let predicted = || [offset + left.target / left.weight, offset + right.target / right.weight];
+                let gain = gain(left.sums, right.sums);
+                // What is better by no more than rounding is no better.
+                if as_good_as(gain) <= above {
+                    continue;
+                }
                 let between = [values[rank], values[next]];
-                if gain > above
-                    && fits
-                    && apart(between[0], between[1])
-                    && (sign == 0 || rules.allow(sign, predicted()))
-                {
+                let weights = [left.sums[1], right.sums[1]];
+                let fits = [left.rows, right.rows].iter().all(|&rows| rows as usize >= rules.leaf)
+                    && weights.iter().all(|&weight| weight >= rules.weight);
+                let predicted = || [sums.predicted(left.sums), sums.predicted(right.sums)];
+                if fits && apart(between[0], between[1]) && (sign == 0 || rules.allow(sign, predicted())) {
                     let rows_left = left.rows as usize;
                     // Where no training row lacks a value, those that do so later follow the larger side.
-                    let missing_left = if missing.rows > 0 { start.rows > 0 } else { 2 * rows_left > rows };
+                    let missing_left = if missing.rows > 0 { start.rows > 0 } else { 2 * rows_left > rows.len() };
                     best = Some(Between { gain, left: rows_left, values: between, missing_left });
-                    above = better_than(gain);
+                    above = gain;
                 }
             }
             if missing.rows == 0 {
@@ -121,37 +132,91 @@ impl Bins {
         best.map_or(Offered::Nothing, Offered::Split)
     }
 
-    fn add_up(&mut self, values: usize, ranks: &[u8], rows: &[u32], pairs: &[[f64; 2]]) {
-        self.found.clear();
-        let [even, odd] = &mut self.sums;
-        if rows.len() >= MANY_ROWS {
-            let (two, rest) = rows.as_chunks::<2>();
-            for &[first, second] in two {
-                even[usize::from(ranks[first as usize])].add(pairs[first as usize]);
-                odd[usize::from(ranks[second as usize])].add(pairs[second as usize]);
+    /// Adds up some columns of a group, side by side, so that one addition need not wait for the one before it.
+    fn add_up(
+        &mut self,
+        (group, lanes): (usize, Range<usize>),
+        ranks: &Ranks,
+        (rows, pairs): (&[u32], &[Pair]),
+        counts_rows: bool,
+    ) {
+        let width = ranks.values.iter().filter(|&&values| values > 0).count();
+        let (sums, counts) = (&mut *self.sums, &mut *self.counts);
+        match (lanes.len(), width, counts_rows) {
+            (1, ..) => {
+                let lane = lanes.start;
+                add_one(lane, &ranks.rows, (rows, pairs), &mut sums[lane], &mut counts[lane]);
             }
-            for &row in rest {
-                even[usize::from(ranks[row as usize])].add(pairs[row as usize]);
-            }
-            for (rank, (even, odd)) in even[..values].iter_mut().zip(odd).enumerate() {
-                let sums = std::mem::take(even).plus(std::mem::take(odd));
-                if sums.rows > 0 {
-                    self.found.push((rank, sums));
+            (_, 1, true) => add::<1, false>(&ranks.rows, rows, pairs, sums, counts),
+            (_, 2, true) => add::<2, false>(&ranks.rows, rows, pairs, sums, counts),
+            (_, 3, true) => add::<3, false>(&ranks.rows, rows, pairs, sums, counts),
+            (_, _, true) => add::<LANES, false>(&ranks.rows, rows, pairs, sums, counts),
+            (_, 1, false) => add::<1, true>(&ranks.rows, rows, pairs, sums, counts),
+            (_, 2, false) => add::<2, true>(&ranks.rows, rows, pairs, sums, counts),
+            (_, 3, false) => add::<3, true>(&ranks.rows, rows, pairs, sums, counts),
+            (_, _, false) => add::<LANES, true>(&ranks.rows, rows, pairs, sums, counts),
+        }
+        for lane in lanes.start..lanes.end.min(width) {
+            let found = &mut self.groups[group][lane];
+            let (sums, counts) = (&mut sums[lane], &mut counts[lane]);
+            found.clear();
+            let mut take = |rank: usize| {
+                let (sums, rows) = (std::mem::take(&mut sums[rank]), std::mem::take(&mut counts[rank]));
+                // Where all rows weigh 1, their weight is their number, and nothing was counted.
+                let rows = if rows == 0 && counts_rows { sums[1] as u32 } else { rows };
+                if rows > 0 {
+                    found.push((rank, Bin { sums, rows }));
+                }
+            };
+            if rows.len() >= MANY_ROWS {
+                (0..ranks.values[lane]).for_each(take);
+            } else {
+                let mut seen = [0_u64; FEW / 64];
+                for &row in rows {
+                    let rank = usize::from(ranks.rows[row as usize][lane]);
+                    seen[rank / 64] |= 1 << (rank % 64);
+                }
+                for (word, mut seen) in seen.into_iter().enumerate() {
+                    while seen != 0 {
+                        take(word * 64 + seen.trailing_zeros() as usize);
+                        seen &= seen - 1;
+                    }
                 }
             }
-        } else {
-            let mut seen = [0_u64; FEW / 64];
-            for &row in rows {
-                let rank = usize::from(ranks[row as usize]);
-                seen[rank / 64] |= 1 << (rank % 64);
-                even[rank].add(pairs[row as usize]);
-            }
-            for (word, mut seen) in seen.into_iter().enumerate() {
-                while seen != 0 {
-                    let rank = word * 64 + seen.trailing_zeros() as usize;
-                    seen &= seen - 1;
-                    self.found.push((rank, std::mem::take(&mut even[rank])));
-                }
+        }
+    }
+}
+
+/// Adds rows to the sums of the values that one column has, and counts them.
+fn add_one(
+    lane: usize,
+    ranks: &[[u8; LANES]],
+    (rows, pairs): (&[u32], &[Pair]),
+    sums: &mut [Pair; FEW],
+    counts: &mut [u32; FEW],
+) {
+    for (&row, &pair) in rows.iter().zip(pairs) {
+        let rank = usize::from(ranks[row as usize][lane]);
+        sums[rank] = plus(sums[rank], pair);
+        counts[rank] += 1;
+    }
+}
+
+/// Adds rows to the sums of their values, and counts them where that is asked for.
+fn add<const WIDTH: usize, const COUNTED: bool>(
+    ranks: &[[u8; LANES]],
+    rows: &[u32],
+    pairs: &[Pair],
+    sums: &mut [[Pair; FEW]; LANES],
+    counts: &mut [[u32; FEW]; LANES],
+) {
+    for (&row, &pair) in rows.iter().zip(pairs) {
+        let ranks = ranks[row as usize];
+        for lane in 0..WIDTH {
+            let rank = usize::from(ranks[lane]);
+            sums[lane][rank] = plus(sums[lane][rank], pair);
+            if COUNTED {
+                counts[lane][rank] += 1;
             }
         }
     }

@@ -5,12 +5,12 @@ use std::ops::Range;
 mod absolute;
 mod classes;
 mod poisson;
-mod squared;
+pub(super) mod sums;
 
-pub(super) use absolute::AbsoluteError;
-pub(super) use classes::{Entropy, Gini};
-pub(super) use poisson::Poisson;
-pub(super) use squared::{BinaryGini, SquaredError};
+use self::absolute::AbsoluteError;
+use self::classes::{Entropy, Gini};
+use self::poisson::Poisson;
+pub(super) use self::sums::Sums;
 
 use super::grower::{Candidates, better_than};
 use crate::learner::Target;
@@ -19,11 +19,19 @@ use slipway_spec::Criterion as Name;
 /// Numbers that describe a node, whatever the criterion, come first: its weight.
 const WEIGHT: usize = 0;
 
-/// A measure of how mixed the rows of a node are.
+/// How mixed the rows of nodes are, and what splits of them are worth.
 ///
 /// A node is described by its *statistics*, a few numbers that [`Criterion::measure`] finds once; the first is the weight of
 /// its rows.
-pub(super) trait Criterion {
+pub(super) enum Criterion<'a> {
+    /// Told by sums of targets and weights alone.
+    Sums(Sums),
+    /// Any other.
+    Other(Box<dyn Measure + 'a>),
+}
+
+/// A criterion that sums do not tell.
+pub(super) trait Measure {
     /// Numbers in one prediction.
     fn width(&self) -> usize;
 
@@ -34,7 +42,7 @@ pub(super) trait Criterion {
     fn begin(&mut self, _rows: &[u32]) {}
 
     /// Finds the statistics of a node, and its impurity: 0 where its rows are all alike. `start` is where its `rows` stand
-    /// among those of [`Criterion::begin`], which are kept as [`Criterion::partition`] tells.
+    /// among those of [`Measure::begin`], which are kept as [`Measure::partition`] tells.
     fn measure(&mut self, start: usize, rows: &[u32], statistics: &mut [f64]) -> f64;
 
     /// Turns to a node that was measured.
@@ -48,16 +56,89 @@ pub(super) trait Criterion {
 
     /// The rows of a range are sorted into those that go left and the others, keeping their order.
     fn partition(&mut self, _range: Range<usize>, _goes_left: &[bool]) {}
+}
 
-    /// Target times weight and weight of each row, where the sums of these alone tell what a split is worth: the sum squared
-    /// by the weight, added up over both sides.
-    fn pairs(&self) -> Option<&[[f64; 2]]> {
-        None
+impl<'a> Criterion<'a> {
+    /// The criterion of a name, for trees on rows of these weights; those of `rows` are above 0.
+    pub(super) fn new(name: Option<Name>, target: &'a Target, weights: Option<&'a [f64]>, rows: &[u32]) -> Self {
+        let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
+        let other: Box<dyn Measure + 'a> = match (target, name) {
+            (Target::Numbers(values), Some(Name::AbsoluteError)) => Box::new(AbsoluteError::new(values, weights)),
+            (Target::Numbers(values), Some(Name::Poisson)) => Box::new(Poisson::new(values, weight)),
+            (Target::Numbers(values), _) => return Criterion::Sums(Sums::squared_error(values, weight, rows)),
+            (Target::Classes { codes, count }, Some(Name::Entropy | Name::LogLoss)) => {
+                Box::new(Entropy::new(codes, *count, weight, rows))
+            }
+            (Target::Classes { codes, count: 2 }, _) => {
+                return Criterion::Sums(Sums::two_classes(codes, weight, rows));
+            }
+            (Target::Classes { codes, count }, _) => Box::new(Gini::new(codes, *count, weight)),
+        };
+        Criterion::Other(other)
     }
 
-    /// What the targets of [`Criterion::pairs`] lack of their true size.
-    fn offset(&self) -> f64 {
-        0.0
+    /// Numbers in one prediction.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Criterion::Sums(sums) => sums.width(),
+            Criterion::Other(other) => other.width(),
+        }
+    }
+
+    /// Numbers that describe a node.
+    pub(super) fn statistics(&self) -> usize {
+        match self {
+            Criterion::Sums(_) => sums::STATISTICS,
+            Criterion::Other(other) => other.statistics(),
+        }
+    }
+
+    /// Starts with a node of these rows, which are ascending; the nodes that come next are this one and those below it.
+    pub(super) fn begin(&mut self, rows: &[u32]) {
+        match self {
+            Criterion::Sums(sums) => sums.begin(rows),
+            Criterion::Other(other) => other.begin(rows),
+        }
+    }
+
+    /// Finds the statistics of a node of these rows, which stand at `start`, and its impurity: 0 where they are all alike.
+    pub(super) fn measure(&mut self, start: usize, rows: &[u32], statistics: &mut [f64]) -> f64 {
+        match self {
+            Criterion::Sums(sums) => sums.measure(start, rows, statistics),
+            Criterion::Other(other) => other.measure(start, rows, statistics),
+        }
+    }
+
+    /// Turns to a node that was measured.
+    pub(super) fn enter(&mut self, start: usize, rows: &[u32], statistics: &[f64]) {
+        match self {
+            Criterion::Sums(sums) => sums.enter(statistics),
+            Criterion::Other(other) => other.enter(start, rows, statistics),
+        }
+    }
+
+    /// The prediction of a node.
+    pub(super) fn value(&self, statistics: &[f64], value: &mut [f64]) {
+        match self {
+            Criterion::Sums(sums) => sums.value(statistics, value),
+            Criterion::Other(other) => other.value(statistics, value),
+        }
+    }
+
+    /// The rows from `start` on are now in this order: those that go left first, in the order that they had.
+    pub(super) fn partition(&mut self, start: usize, rows: &[u32], goes_left: &[bool]) {
+        match self {
+            Criterion::Sums(sums) => sums.follow(start, rows),
+            Criterion::Other(other) => other.partition(start..start + rows.len(), goes_left),
+        }
+    }
+
+    /// The sums, where these tell all.
+    pub(super) fn sums(&self) -> Option<&Sums> {
+        match self {
+            Criterion::Sums(sums) => Some(sums),
+            Criterion::Other(_) => None,
+        }
     }
 }
 
@@ -68,26 +149,6 @@ pub(super) struct Found {
     pub(super) gain: f64,
     /// How many of the candidates' keys go left.
     pub(super) left: usize,
-}
-
-/// The criterion of a name, for trees on rows of these weights; those of `rows` are above 0.
-pub(super) fn criterion<'a>(
-    name: Option<Name>,
-    target: &'a Target,
-    weights: Option<&'a [f64]>,
-    rows: &[u32],
-) -> Box<dyn Criterion + 'a> {
-    let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
-    match (target, name) {
-        (Target::Numbers(values), Some(Name::AbsoluteError)) => Box::new(AbsoluteError::new(values, weights)),
-        (Target::Numbers(values), Some(Name::Poisson)) => Box::new(Poisson::new(values, weight)),
-        (Target::Numbers(values), _) => Box::new(SquaredError::new(values, weight, rows)),
-        (Target::Classes { codes, count }, Some(Name::Entropy | Name::LogLoss)) => {
-            Box::new(Entropy::new(codes, *count, weight, rows))
-        }
-        (Target::Classes { codes, count: 2 }, _) => Box::new(BinaryGini::new(codes, weight, rows)),
-        (Target::Classes { codes, count }, _) => Box::new(Gini::new(codes, *count, weight)),
-    }
 }
 
 /// Keeps the best of what is offered.

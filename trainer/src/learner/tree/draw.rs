@@ -83,10 +83,16 @@ impl Draw {
         x & RAND_R_MAX
     }
 
-    /// A number from `low` to `high`, it not included.
-    pub(super) fn between(&mut self, low: usize, high: usize) -> usize {
-        // Columns are few; 32 bits divide quicker than 64.
-        low + (self.next() % (high - low) as u32) as usize
+    /// 0 or 1.
+    pub(super) fn coin(&mut self) -> bool {
+        self.next() % 2 == 1
+    }
+
+    /// A number below `bound`, of which `reciprocal` is 2⁶⁴ divided by it, rounded up: the remainder of a division, but for
+    /// the division (Lemire, Kaser and Kurz 2019).
+    fn below(&mut self, bound: u32, reciprocal: u64) -> usize {
+        let fraction = reciprocal.wrapping_mul(u64::from(self.next()));
+        ((u128::from(fraction) * u128::from(bound)) >> 64) as usize
     }
 
     /// A threshold between the smallest and the largest value of a column, the largest not included.
@@ -103,13 +109,16 @@ pub(super) struct Order {
     draw: Draw,
     columns: Vec<u32>,
     constants: Vec<u32>,
+    /// Of each number of columns, 2⁶⁴ divided by it, rounded up.
+    reciprocals: Vec<u64>,
 }
 
 impl Order {
     /// All columns of a tree with this seed.
     pub(super) fn new(columns: usize, seed: u32) -> Order {
+        let reciprocals = (0..=columns as u64).map(|count| (u64::MAX / count.max(1)).wrapping_add(1)).collect();
         let columns: Vec<u32> = (0..columns as u32).collect();
-        Order { draw: Draw(seed), constants: vec![0; columns.len()], columns }
+        Order { draw: Draw(seed), constants: vec![0; columns.len()], columns, reciprocals }
     }
 
     /// Looks at `most` columns of the next node, or at as many more as it takes to see one that is not constant: `known` of
@@ -120,7 +129,8 @@ impl Order {
         let (mut end, mut found, mut drawn, mut visited) = (columns.len(), 0, 0, 0);
         while end > known + found && (visited < most || visited <= found + drawn) {
             visited += 1;
-            let place = self.draw.between(drawn, end - found);
+            let left = end - found - drawn;
+            let place = drawn + self.draw.below(left as u32, self.reciprocals[left]);
             if place < known {
                 columns.swap(drawn, place);
                 drawn += 1;

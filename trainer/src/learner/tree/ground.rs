@@ -2,10 +2,10 @@
 
 use slipway_spec::Criterion as Name;
 
-use super::criterion::criterion;
+use super::criterion::Criterion;
 use super::draw::Order;
 use super::grow::{Grown, Options, grow};
-use super::grower::{Grower, Workspace};
+use super::grower::{Grower, Rules, Workspace};
 use super::presort::Presorted;
 use super::random::RandomSplits;
 use crate::learner::Samples;
@@ -49,12 +49,19 @@ impl<'a> Ground<'a> {
                 &heavy
             }
         };
-        let criterion = criterion(choice.criterion, &self.samples.target, weights, rows);
+        let criterion = Criterion::new(choice.criterion, &self.samples.target, weights, rows);
         let order = Order::new(self.sorted.columns.len(), seed);
         if choice.random {
             grow(RandomSplits::new(&self.sorted, criterion, workspace), rows, options, order, workspace)
         } else {
-            grow(Grower::new(&self.sorted, criterion, workspace).with_options(options), rows, options, order, workspace)
+            let rules = Rules::of(options);
+            grow(
+                Grower::new(&self.sorted, criterion, &rules, options.max_features, workspace),
+                rows,
+                options,
+                order,
+                workspace,
+            )
         }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use slipway_model::{TreeNode, TreesBuilder};
 
 use super::draw::Order;
-use super::grower::{NodeRows, Rules, Split, Workspace};
+use super::grower::{Columns, NodeRows, Rules, Split, Workspace};
 use super::presort::Presorted;
 
 /// Where growth stops.
@@ -74,15 +74,14 @@ pub(super) trait Splitter<'a> {
     /// Starts with a node of these rows, which are ascending and not none.
     fn begin(&mut self, rows: &[u32]);
 
-    /// A split of the node entered last, if one is allowed: looks at `most` columns, of which the first `known` are known to be
-    /// constant. Also says how many are known to be constant below.
+    /// A split of a node with these statistics, if one is allowed. Also says how many columns are known to be constant below.
     fn find(
         &mut self,
         range: Range<usize>,
+        statistics: &[f64],
         rules: &Rules<'_>,
         order: &mut Order,
-        known: usize,
-        most: usize,
+        columns: Columns,
     ) -> (Option<Split>, usize);
 
     /// Sorts a node's rows into its children's, so that these can be measured.
@@ -104,12 +103,14 @@ pub(super) fn grow<'a>(
     splitter.begin(rows);
     let criterion = &splitter.nodes().criterion;
     let (width, described) = (criterion.width(), criterion.statistics());
+    // Memory that is not used is never touched.
+    let most = most_nodes(rows.len(), options);
     let mut growing = Growing {
         splitter: &mut splitter,
         options,
         order: &mut order,
-        grown: Grown { width, ..Grown::default() },
-        statistics: Vec::new(),
+        grown: Grown { nodes: Vec::with_capacity(most), values: Vec::with_capacity(most * width), width },
+        statistics: Vec::with_capacity(most * described),
         described,
         min_weight: 0.0,
     };
@@ -126,6 +127,14 @@ pub(super) fn grow<'a>(
         grown.prune(options.ccp_alpha);
     }
     grown
+}
+
+/// Most nodes of a tree on so many rows.
+fn most_nodes(rows: usize, options: &Options) -> usize {
+    let by_depth =
+        u32::try_from(options.limits.depth.saturating_add(1)).ok().and_then(|levels| 1_usize.checked_shl(levels));
+    let leaves = options.leaves.unwrap_or(rows).min(rows);
+    (2 * leaves).min(by_depth.unwrap_or(usize::MAX))
 }
 
 /// A node that may be split.
@@ -249,9 +258,8 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
             bounds: open.bounds,
         };
         let statistics = &self.statistics[open.place * self.described..][..self.described];
-        self.splitter.nodes().enter(range.clone(), statistics);
-        let most = self.options.max_features;
-        let (split, known) = self.splitter.find(range.clone(), &rules, self.order, open.known, most);
+        let columns = Columns { known: open.known, most: self.options.max_features };
+        let (split, known) = self.splitter.find(range.clone(), statistics, &rules, self.order, columns);
         let split = split?;
         self.splitter.split_rows(range.clone(), &split);
         let middle = range.start + split.left;
@@ -313,7 +321,7 @@ fn clip(value: &mut [f64], [least, most]: [f64; 2]) {
 
 impl Grown {
     /// The decrease of weighted impurity when a node is split into the nodes at `left` and behind it.
-    fn decrease(&self, place: usize, left: usize) -> f64 {
+    pub(crate) fn decrease(&self, place: usize, left: usize) -> f64 {
         let mixed = |place: usize| self.nodes[place].weight * self.nodes[place].impurity;
         mixed(place) - mixed(left) - mixed(left + 1)
     }

@@ -3,22 +3,24 @@
 use std::ops::Range;
 
 use super::bins::{Between, Bins, Offered};
-use super::criterion::Criterion;
+use super::criterion::sums::Gains;
+use super::criterion::{Criterion, Found};
 use super::draw::Order;
 use super::grow::{Options, Splitter};
-use super::presort::{Matrix, Presorted, SortedColumn, present, row, value};
+use super::presort::{Matrix, Presorted, Ranks, SortedColumn, key, present, row, value};
+use super::small::{self, Small};
 
 /// Two values of a column no further apart than this are not told apart, as in scikit-learn.
 pub(super) const FEATURE_THRESHOLD: f32 = 1e-7;
 
 /// A way to split a node.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Split {
-    pub(super) column: usize,
+pub(crate) struct Split {
+    pub(crate) column: usize,
     /// Rows with a value up to it go left; the largest of 32 bits where only missing values go right.
-    pub(super) threshold: f64,
+    pub(crate) threshold: f64,
     /// Whether rows without a value go left.
-    pub(super) missing_left: bool,
+    pub(crate) missing_left: bool,
     /// Rows that go left.
     pub(super) left: usize,
 }
@@ -40,6 +42,15 @@ pub(super) enum Offer {
     Split(f64, Split),
 }
 
+/// Which columns a node looks at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns {
+    /// How many are known to be constant.
+    pub(super) known: usize,
+    /// How many are looked at.
+    pub(super) most: usize,
+}
+
 /// What splits are allowed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules<'a> {
@@ -53,7 +64,17 @@ pub(super) struct Rules<'a> {
     pub(super) bounds: [f64; 2],
 }
 
-impl Rules<'_> {
+impl<'a> Rules<'a> {
+    /// The rules of a tree, but for the weight of its leaves, of which only is known whether there is a least one.
+    pub(super) fn of(options: &'a Options) -> Self {
+        Rules::new(options.limits.leaf, options.min_weight_fraction, &options.monotonic)
+    }
+
+    /// Rules by which predictions may be anything.
+    pub(super) fn new(leaf: usize, weight: f64, monotonic: &'a [i8]) -> Self {
+        Rules { leaf, weight, monotonic, bounds: [f64::NEG_INFINITY, f64::INFINITY] }
+    }
+
     /// Whether a split by a column with this rule may predict these values on both sides.
     pub(super) fn allow(&self, sign: i8, values: [f64; 2]) -> bool {
         sign == 0 || keeps_rule(sign, self.bounds, values)
@@ -72,24 +93,39 @@ pub(crate) struct Workspace {
     orders: Vec<Vec<u64>>,
     marks: Vec<bool>,
     scratch: Vec<u64>,
+    row_scratch: Vec<u32>,
+    looking: Looking,
+}
+
+impl Workspace {
+    /// The rows of the tree grown last, those of each node together.
+    pub(super) fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+}
+
+/// Memory to look for the best split of a column in.
+#[derive(Debug, Default)]
+struct Looking {
     rotated: Vec<u64>,
     bins: Bins,
+    gains: Gains,
 }
 
 /// Rows of a node and all below it, and what is known of their targets.
 pub(super) struct NodeRows<'a> {
-    pub(super) criterion: Box<dyn Criterion + 'a>,
+    pub(super) criterion: Criterion<'a>,
     /// The rows of each node together.
     pub(super) rows: Vec<u32>,
     /// By row, whether it goes left; of use within one step only.
     pub(super) marks: Vec<bool>,
-    scratch: Vec<u64>,
+    scratch: Vec<u32>,
 }
 
 impl<'a> NodeRows<'a> {
     /// None yet, of at most `count`.
-    pub(super) fn new(count: usize, criterion: Box<dyn Criterion + 'a>, workspace: &mut Workspace) -> Self {
-        let (rows, scratch) = (std::mem::take(&mut workspace.rows), std::mem::take(&mut workspace.scratch));
+    pub(super) fn new(count: usize, criterion: Criterion<'a>, workspace: &mut Workspace) -> Self {
+        let (rows, scratch) = (std::mem::take(&mut workspace.rows), std::mem::take(&mut workspace.row_scratch));
         let mut marks = std::mem::take(&mut workspace.marks);
         marks.resize(count, false);
         NodeRows { criterion, rows, marks, scratch }
@@ -97,7 +133,7 @@ impl<'a> NodeRows<'a> {
 
     /// Gives its memory and its rows back.
     pub(super) fn finish(self, workspace: &mut Workspace) {
-        (workspace.rows, workspace.marks, workspace.scratch) = (self.rows, self.marks, self.scratch);
+        (workspace.rows, workspace.marks, workspace.row_scratch) = (self.rows, self.marks, self.scratch);
     }
 
     /// Starts with a node of these rows, which are ascending and not none.
@@ -118,10 +154,29 @@ impl<'a> NodeRows<'a> {
         self.criterion.enter(range.start, &self.rows[range], statistics);
     }
 
-    /// Sorts a node's rows into its children's, as they are marked.
-    pub(super) fn partition(&mut self, range: Range<usize>) {
-        partition_rows(&mut self.rows[range.clone()], &mut self.scratch, &self.marks);
-        self.criterion.partition(range, &self.marks);
+    /// Sorts a node's rows into its children's, and marks them.
+    pub(super) fn partition(&mut self, range: Range<usize>, matrix: &Matrix, split: &Split) {
+        let rows = &mut self.rows[range.clone()];
+        let (mut left, mut right) = (0, 0);
+        for place in 0..rows.len() {
+            let row = rows[place];
+            let goes_left = split.goes_left(matrix.value(row, split.column));
+            self.marks[row as usize] = goes_left;
+            // Written to both sides, and counted on one: no branch to mispredict.
+            rows[left] = row;
+            self.scratch[right] = row;
+            left += usize::from(goes_left);
+            right += usize::from(!goes_left);
+        }
+        rows[left..].copy_from_slice(&self.scratch[..right]);
+        self.criterion.partition(range.start, rows, &self.marks);
+    }
+
+    /// Marks the rows of a node that was split so that `left` rows go left.
+    fn mark_again(&mut self, range: Range<usize>, left: usize) {
+        for (place, &row) in self.rows[range].iter().enumerate() {
+            self.marks[row as usize] = place < left;
+        }
     }
 }
 
@@ -129,100 +184,147 @@ impl<'a> NodeRows<'a> {
 pub(super) struct Grower<'a> {
     matrix: &'a Matrix,
     columns: &'a [SortedColumn],
+    ranks: &'a [Ranks],
+    /// Whether columns that lie together are looked at together.
+    together: bool,
     nodes: NodeRows<'a>,
     /// The rows by each column's value; empty for a column whose values cannot be told apart, or are added up by bins.
     orders: Vec<Vec<u64>>,
-    rotated: Vec<u64>,
-    bins: Bins,
-    /// Whether a node of two rows may be split by any column that tells them apart, and is worth the same by each.
-    any_of_two: bool,
+    scratch: Vec<u64>,
+    looking: Looking,
+    small: Small,
+    /// Most rows of a node that no order is kept for.
+    unordered: usize,
 }
 
 impl<'a> Grower<'a> {
-    pub(super) fn new(sorted: &'a Presorted, criterion: Box<dyn Criterion + 'a>, workspace: &mut Workspace) -> Self {
+    /// For trees whose splits follow `rules` and whose nodes look at `most` columns.
+    pub(super) fn new(
+        sorted: &'a Presorted,
+        criterion: Criterion<'a>,
+        rules: &Rules<'_>,
+        most: usize,
+        workspace: &mut Workspace,
+    ) -> Self {
+        let free = rules.weight <= 0.0 && rules.monotonic.is_empty();
+        let leaf = rules.leaf;
+        // This is of no use where most of them are not asked for.
+        let together = 2 * most >= sorted.columns.len();
+        let unordered = match criterion.sums() {
+            Some(sums) if free && together && !sorted.matrix.has_missing && (leaf < 2 || sums.counts_rows()) => {
+                small::MOST_ROWS
+            }
+            // Any column that tells two rows apart is worth the same.
+            Some(_) if free && leaf < 2 => 2,
+            _ => 0,
+        };
         let mut orders = std::mem::take(&mut workspace.orders);
         orders.resize_with(sorted.columns.len(), Vec::new);
         let nodes = NodeRows::new(sorted.matrix.rows, criterion, workspace);
-        let (rotated, bins) = (std::mem::take(&mut workspace.rotated), std::mem::take(&mut workspace.bins));
-        Grower { matrix: &sorted.matrix, columns: &sorted.columns, nodes, orders, rotated, bins, any_of_two: false }
+        let (scratch, looking) = (std::mem::take(&mut workspace.scratch), std::mem::take(&mut workspace.looking));
+        let (matrix, columns, small) = (&sorted.matrix, sorted.columns.as_slice(), Small::default());
+        let ranks = &sorted.ranks;
+        Grower { matrix, columns, ranks, together, nodes, orders, scratch, looking, small, unordered }
     }
 
-    /// Looks no closer at nodes of two rows than it takes with these options.
-    pub(super) fn with_options(self, options: &Options) -> Self {
-        let allows_all = options.limits.leaf < 2 && options.min_weight_fraction == 0.0 && options.monotonic.is_empty();
-        let any_of_two = allows_all && self.nodes.criterion.pairs().is_some();
-        Grower { any_of_two, ..self }
+    /// Turns to a node, before any column is looked at.
+    pub(super) fn enter(&mut self, range: Range<usize>, statistics: &[f64], rules: &Rules<'_>) {
+        self.nodes.enter(range.clone(), statistics);
+        if let (Some(sums), true) = (self.nodes.criterion.sums(), range.len() <= self.unordered) {
+            self.small.enter(self.matrix, (range.start, range.len()), sums, rules.leaf);
+        } else {
+            self.looking.bins.enter(self.ranks.len());
+        }
     }
 
-    /// The best split by a column of few values, if the criterion can add these up.
-    fn offer_of_few(&mut self, place: usize, range: Range<usize>, rules: &Rules<'_>) -> Option<Offer> {
-        let column = &self.columns[place];
-        let SortedColumn::Few { values, ranks } = column else { return None };
-        let NodeRows { criterion, rows, .. } = &self.nodes;
-        let pairs = (criterion.pairs()?, criterion.offset());
+    /// The best split of the node entered last by one column; nothing where it is worth no more than `above`.
+    pub(super) fn offer(&mut self, place: usize, range: Range<usize>, rules: &Rules<'_>, above: f64) -> Offer {
+        if range.len() <= self.unordered {
+            return self.offer_unordered(place, range, rules, above);
+        }
+        let (NodeRows { criterion, rows, .. }, looking) = (&mut self.nodes, &mut self.looking);
         let sign = rules.monotonic.get(place).copied().unwrap_or(0);
-        Some(match self.bins.best((values, ranks), &rows[range], pairs, rules, sign) {
-            Offered::Constant => Offer::Constant,
-            Offered::Nothing => Offer::Nothing,
-            Offered::Split(Between { gain, left, values, missing_left }) => {
-                Offer::Split(gain, Split { column: place, threshold: threshold(values), missing_left, left })
-            }
-        })
-    }
-
-    /// The best split of the node entered last by one column.
-    pub(super) fn offer(&mut self, place: usize, range: Range<usize>, rules: &Rules<'_>) -> Offer {
-        if let Some(offer) = self.offer_of_few(place, range.clone(), rules) {
-            return offer;
+        if let (&SortedColumn::Few { ref values, group, lane }, Some(sums)) = (&self.columns[place], criterion.sums()) {
+            let rows = (range.start, &rows[range.clone()]);
+            let offered =
+                looking.bins.best((values, group, lane), (self.ranks, self.together), rows, sums, rules, sign);
+            return match offered {
+                Offered::Constant => Offer::Constant,
+                Offered::Nothing => Offer::Nothing,
+                Offered::Split(Between { gain, left, values, missing_left }) => {
+                    Offer::Split(gain, Split { column: place, threshold: threshold(values), missing_left, left })
+                }
+            };
         }
         let keys = self.orders[place].get(range).unwrap_or_default();
-        let present = present(keys);
-        let missing = keys.len() - present;
-        if present == 0 || missing == 0 && value(keys[present - 1]) <= value(keys[0]) + FEATURE_THRESHOLD {
-            return Offer::Constant;
-        }
-        let sign = rules.monotonic.get(place).copied().unwrap_or(0);
-        let candidates = |keys, first, last| Candidates::new(keys, [first, last], rules, sign);
-        // First with missing values on the right side.
-        let last = if missing > 0 { present } else { present - 1 };
-        let to_right = candidates(keys, 1, last).and_then(|candidates| self.nodes.criterion.best(&candidates));
-        let to_left = if missing > 0 {
-            self.rotated.clear();
-            self.rotated.extend(keys[present..].iter().chain(&keys[..present]));
-            let candidates = candidates(&self.rotated, missing + 1, keys.len() - 1);
-            candidates.and_then(|candidates| self.nodes.criterion.best(&candidates))
-        } else {
-            None
-        };
-        let threshold = |after: usize| threshold([value(keys[after - 1]), value(keys[after])]);
-        let split = |gain, left, below, missing_left| {
-            Offer::Split(gain, Split { column: place, threshold: threshold(below), missing_left, left })
-        };
-        match (to_right, to_left) {
-            (right, Some(found)) if right.is_none_or(|right| is_better(found.gain, right.gain)) => {
-                split(found.gain, found.left, found.left - missing, true)
-            }
-            // Where no training row lacks a value, those that do so later follow the larger side.
-            (Some(found), _) => split(found.gain, found.left, found.left, missing == 0 && 2 * found.left > keys.len()),
-            (None, _) => Offer::Nothing,
-        }
+        offer_of_order(place, keys, criterion, looking, rules, sign)
     }
 
-    /// Marks the rows of a node that go left.
-    fn mark(&mut self, range: Range<usize>, split: &Split) {
-        if self.orders[split.column].is_empty() || self.any_of_two && range.len() == 2 {
-            for &row in &self.nodes.rows[range] {
-                self.nodes.marks[row as usize] = split.goes_left(self.matrix.value(row, split.column));
+    /// The same for a node that no order is kept for.
+    fn offer_unordered(&mut self, place: usize, range: Range<usize>, rules: &Rules<'_>, above: f64) -> Offer {
+        let rows = &self.nodes.rows[range];
+        if self.unordered < small::MOST_ROWS {
+            let &[a, b] = rows else { return Offer::Constant };
+            let split = split_of_two(place, [a, b].map(|row| self.matrix.value(row, place)));
+            return split.map_or(Offer::Constant, |split| Offer::Split(0.0, split));
+        }
+        match self.small.offer(self.matrix, rows, place) {
+            small::Offered::Constant => return Offer::Constant,
+            small::Offered::Gain(gain) if gain <= above => return Offer::Nothing,
+            small::Offered::Gain(gain) => {
+                if let Some(split) = self.small.split(place) {
+                    return Offer::Split(gain, split);
+                }
             }
-            return;
         }
-        let keys = &self.orders[split.column][range];
-        let present = present(keys);
-        let (missing, left) = (keys.len() - present, split.left);
-        let below = if split.missing_left && missing > 0 { left - missing } else { left };
-        for (place, &key) in keys.iter().enumerate() {
-            self.nodes.marks[row(key) as usize] = place < below || (place >= present && split.missing_left);
+        let mut keys: Vec<u64> = rows.iter().map(|&row| key(self.matrix.value(row, place), row)).collect();
+        keys.sort_unstable();
+        offer_of_order(place, &keys, &mut self.nodes.criterion, &mut self.looking, rules, 0)
+    }
+}
+
+/// The best split of the node entered last by a column that has its rows in this order.
+fn offer_of_order(
+    place: usize,
+    keys: &[u64],
+    criterion: &mut Criterion<'_>,
+    looking: &mut Looking,
+    rules: &Rules<'_>,
+    sign: i8,
+) -> Offer {
+    let Looking { rotated, gains, .. } = looking;
+    let present = present(keys);
+    let missing = keys.len() - present;
+    if present == 0 || missing == 0 && value(keys[present - 1]) <= value(keys[0]) + FEATURE_THRESHOLD {
+        return Offer::Constant;
+    }
+    let mut best = |keys: &[u64], first, last| -> Option<Found> {
+        let candidates = Candidates::new(keys, [first, last], rules, sign)?;
+        match criterion {
+            Criterion::Sums(sums) => sums.best(&candidates, gains),
+            Criterion::Other(other) => other.best(&candidates),
         }
+    };
+    // First with missing values on the right side.
+    let to_right = best(keys, 1, if missing > 0 { present } else { present - 1 });
+    let to_left = if missing > 0 {
+        rotated.clear();
+        rotated.extend(keys[present..].iter().chain(&keys[..present]));
+        best(rotated, missing + 1, keys.len() - 1)
+    } else {
+        None
+    };
+    let threshold = |after: usize| threshold([value(keys[after - 1]), value(keys[after])]);
+    let split = |gain, left, below, missing_left| {
+        Offer::Split(gain, Split { column: place, threshold: threshold(below), missing_left, left })
+    };
+    match (to_right, to_left) {
+        (right, Some(found)) if right.is_none_or(|right| is_better(found.gain, right.gain)) => {
+            split(found.gain, found.left, found.left - missing, true)
+        }
+        // Where no training row lacks a value, those that do so later follow the larger side.
+        (Some(found), _) => split(found.gain, found.left, found.left, missing == 0 && 2 * found.left > keys.len()),
+        (None, _) => Offer::Nothing,
     }
 }
 
@@ -232,7 +334,7 @@ impl<'a> Splitter<'a> for Grower<'a> {
     }
 
     fn finish(self, workspace: &mut Workspace) {
-        (workspace.orders, workspace.rotated, workspace.bins) = (self.orders, self.rotated, self.bins);
+        (workspace.orders, workspace.scratch, workspace.looking) = (self.orders, self.scratch, self.looking);
         self.nodes.finish(workspace);
     }
 
@@ -242,9 +344,11 @@ impl<'a> Splitter<'a> for Grower<'a> {
         for &row in rows {
             self.nodes.marks[row as usize] = true;
         }
-        let adds_up = self.nodes.criterion.pairs().is_some();
+        self.scratch.resize(rows.len().max(self.scratch.len()), 0);
+        let adds_up = self.nodes.criterion.sums().is_some();
         for (place, (column, order)) in self.columns.iter().zip(&mut self.orders).enumerate() {
-            if column.is_constant() || adds_up && matches!(column, SortedColumn::Few { .. }) {
+            let is_added_up = adds_up && matches!(column, SortedColumn::Few { .. });
+            if column.is_constant() || is_added_up || rows.len() <= self.unordered {
                 order.clear();
             } else {
                 column.order(rows, &self.nodes.marks, |row| self.matrix.value(row, place), order);
@@ -255,50 +359,50 @@ impl<'a> Splitter<'a> for Grower<'a> {
     fn find(
         &mut self,
         range: Range<usize>,
+        statistics: &[f64],
         rules: &Rules<'_>,
         order: &mut Order,
-        known: usize,
-        most: usize,
+        columns: Columns,
     ) -> (Option<Split>, usize) {
-        if let (true, &[a, b]) = (self.any_of_two, &self.nodes.rows[range.clone()]) {
+        let Columns { known, most } = columns;
+        if let (true, &[a, b]) = (self.unordered > 0, &self.nodes.rows[range.clone()]) {
             let mut first = None;
-            let rows = [self.matrix.row(a), self.matrix.row(b)];
             let known = order.visit(known, most, |column, _| {
-                let split = split_of_two(column as usize, rows);
+                let column = column as usize;
+                let split = split_of_two(column, [a, b].map(|row| self.matrix.value(row, column)));
                 first = first.or(split);
                 split.is_none()
             });
             return (first, known);
         }
-        let mut best: Option<(f64, Split)> = None;
-        let known = order.visit(known, most, |column, _| match self.offer(column as usize, range.clone(), rules) {
-            Offer::Constant => true,
-            Offer::Split(gain, split) if best.is_none_or(|(best, _)| is_better(gain, best)) => {
-                best = Some((gain, split));
-                false
-            }
-            Offer::Nothing | Offer::Split(..) => false,
-        });
-        (best.map(|(_, split)| split), known)
+        self.enter(range.clone(), statistics, rules);
+        let (mut best, mut above) = (None, f64::NEG_INFINITY);
+        let known =
+            order.visit(known, most, |column, _| match self.offer(column as usize, range.clone(), rules, above) {
+                Offer::Constant => true,
+                Offer::Split(gain, split) if gain > above => {
+                    (best, above) = (Some(split), better_than(gain));
+                    false
+                }
+                Offer::Nothing | Offer::Split(..) => false,
+            });
+        (best, known)
     }
 
     fn split_rows(&mut self, range: Range<usize>, split: &Split) {
-        self.mark(range.clone(), split);
-        self.nodes.partition(range);
+        self.nodes.partition(range, self.matrix, split);
     }
 
     fn split_orders(&mut self, range: Range<usize>, split: &Split, at_once: bool, goes_on: [bool; 2]) {
         let rows = [split.left, range.len() - split.left];
-        // No order is asked for where any column will do.
-        let needs = |side: usize| goes_on[side] && !(self.any_of_two && rows[side] == 2);
-        let needs = [needs(0), needs(1)];
+        let needs = [0, 1].map(|side| goes_on[side] && rows[side] > self.unordered);
         if needs == [false; 2] {
             return;
         }
         if !at_once {
-            self.mark(range.clone(), split);
+            self.nodes.mark_again(range.clone(), split.left);
         }
-        let NodeRows { scratch, marks, .. } = &mut self.nodes;
+        let (marks, scratch) = (&self.nodes.marks, &mut self.scratch);
         for (place, order) in self.orders.iter_mut().enumerate() {
             if (place == split.column && !split.missing_left) || order.is_empty() {
                 continue;
@@ -314,20 +418,22 @@ impl<'a> Splitter<'a> for Grower<'a> {
 }
 
 /// The split of two rows by a column, if it tells them apart. A missing value goes right.
-fn split_of_two(place: usize, [a, b]: [&[f32]; 2]) -> Option<Split> {
-    let (a, b) = (a[place], b[place]);
+fn split_of_two(column: usize, [a, b]: [f32; 2]) -> Option<Split> {
     let (low, high) = if b < a || a.is_nan() { (b, a) } else { (a, b) };
     if low.is_nan() || high <= low + FEATURE_THRESHOLD {
         return None;
     }
-    Some(Split { column: place, threshold: threshold([low, high]), missing_left: false, left: 1 })
+    Some(Split { column, threshold: threshold([low, high]), missing_left: false, left: 1 })
 }
 
 /// What lies between two values of a column that follow each other.
-fn threshold([below, above]: [f32; 2]) -> f64 {
+pub(super) fn threshold([below, above]: [f32; 2]) -> f64 {
     // All values that are there go left of a missing one; models know finite thresholds only.
     if above.is_nan() { f64::from(f32::MAX) } else { f64::from(below) / 2.0 + f64::from(above) / 2.0 }
 }
+
+/// Gains that differ by no more than this share of them are equal.
+pub(super) const ROUNDING: f64 = 1e-12;
 
 /// Whether one gain is larger than another by more than rounding. Sums of the same numbers differ in their last bits when
 /// they are added in another order; splits that differ no more than that are equally good.
@@ -337,7 +443,6 @@ pub(super) fn is_better(gain: f64, than: f64) -> bool {
 
 /// What a gain that is larger than another by more than rounding exceeds.
 pub(super) fn better_than(gain: f64) -> f64 {
-    const ROUNDING: f64 = 1e-12;
     if gain.is_infinite() { gain } else { gain + ROUNDING * gain.abs() }
 }
 
@@ -415,13 +520,22 @@ impl<'a> Candidates<'a> {
         (first <= last).then_some(candidates)
     }
 
+    /// Whether any split between different values is allowed.
+    pub(super) fn any_is_allowed(&self) -> bool {
+        self.weight <= 0.0 && self.sign == 0
+    }
+
+    /// Whether the values on both sides of a split can be told apart.
+    pub(super) fn are_apart(&self, left: usize) -> bool {
+        let (before, after) = (value(self.keys[left - 1]), value(self.keys[left]));
+        // Missing values are told apart from all others.
+        after > before + FEATURE_THRESHOLD || before.is_nan() || after.is_nan()
+    }
+
     /// Whether the node may be split so that `left` keys, which are followed by one of another value, go left. `weights` are
     /// those of both sides, `values` their predictions.
     pub(super) fn allow(&self, left: usize, weights: [f64; 2], values: impl FnOnce() -> [f64; 2]) -> bool {
-        let (before, after) = (value(self.keys[left - 1]), value(self.keys[left]));
-        // Missing values are told apart from all others.
-        let apart = after > before + FEATURE_THRESHOLD || before.is_nan() || after.is_nan();
         let heavy = weights.iter().all(|&weight| weight >= self.weight);
-        apart && heavy && (self.sign == 0 || keeps_rule(self.sign, self.bounds, values()))
+        self.are_apart(left) && heavy && (self.sign == 0 || keeps_rule(self.sign, self.bounds, values()))
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Each column is sorted once ([`presort`]); every tree, fold and grid point uses that order ([`ground`]). A node keeps its
 //! rows in the order of every column by a stable partition, never by sorting again ([`grower`]); a column of few different
-//! values needs no order, for its rows can be added up value by value ([`bins`]). What a split is worth is the
+//! values needs no order, for its rows can be added up value by value ([`bins`]), and a node of few rows needs none at all
+//! ([`small`]). What a split is worth is the
 //! matter of a [`criterion`]; where a tree grows and where it stops, that of [`grow`]. `max_depth` and `min_samples_split` only
 //! stop growth and never change a split, so the nodes found once ([`atlas`]) serve all their values ([`grid`]). scikit-learn's
 //! own random numbers decide which columns and rows are looked at, and in which order ([`draw`]), so that the trees are the
@@ -20,16 +21,19 @@ mod grower;
 mod options;
 mod presort;
 mod random;
+mod residual;
+mod small;
 mod weights;
 
 use slipway_model::{Combine, Estimator, TreesBuilder};
 use slipway_spec::{MaxFeatures, Parameters, Splitter};
 
-use self::draw::RandomState;
+pub(crate) use self::draw::RandomState;
 pub(crate) use self::forest::{Forest, Kind};
 use self::ground::{Choice, Ground};
-use self::grow::Options;
+pub(crate) use self::grow::{Grown, Options};
 use self::grower::Workspace;
+pub(crate) use self::residual::ResidualTrees;
 use self::weights::weights;
 use super::{FitError, Fitted, Learner, Samples, Scorer, Target, validate_each};
 

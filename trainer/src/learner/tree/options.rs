@@ -5,6 +5,9 @@ use slipway_spec::{Fraction, IntOrNone, MaxFeatures, NonNegativeNumber, Paramete
 use super::grow::{Limits, Options};
 use crate::learner::{FitError, Samples, Target};
 
+/// Depth of boosted trees where the spec does not say.
+const BOOSTED_DEPTH: u32 = 3;
+
 impl Limits {
     /// What `parameters` mean for a tree of `rows` rows.
     pub(crate) fn new(parameters: &Parameters, rows: usize) -> Limits {
@@ -15,6 +18,15 @@ impl Limits {
 }
 
 impl Options {
+    /// What `parameters` mean for the trees of exact boosting on `rows` rows of so many columns.
+    pub(crate) fn of_boosting(parameters: &Parameters, rows: usize, columns: usize) -> Options {
+        let max_depth = Some(parameters.max_depth.unwrap_or(IntOrNone::Int(BOOSTED_DEPTH)));
+        Options {
+            max_features: parameters.max_features.unwrap_or(MaxFeatures::All).of(columns),
+            ..Options::with(&Parameters { max_depth, ..parameters.clone() }, rows)
+        }
+    }
+
     /// What `parameters` mean for trees on `rows` of the samples, where `max_features` is what they look at by default.
     pub(crate) fn new(
         parameters: &Parameters,
@@ -23,14 +35,23 @@ impl Options {
         max_features: MaxFeatures,
     ) -> Result<Options, FitError> {
         Ok(Options {
-            limits: Limits::new(parameters, rows),
             max_features: parameters.max_features.unwrap_or(max_features).of(samples.encoder.width()),
+            monotonic: monotonic(parameters, samples)?,
+            ..Options::with(parameters, rows)
+        })
+    }
+
+    /// What `parameters` mean whatever the columns are.
+    fn with(parameters: &Parameters, rows: usize) -> Options {
+        Options {
+            limits: Limits::new(parameters, rows),
+            max_features: usize::MAX,
             leaves: limit(parameters.max_leaf_nodes),
             min_decrease: parameters.min_impurity_decrease.map_or(0.0, NonNegativeNumber::get),
             min_weight_fraction: parameters.min_weight_fraction_leaf.map_or(0.0, Fraction::get),
-            monotonic: monotonic(parameters, samples)?,
+            monotonic: Vec::new(),
             ccp_alpha: parameters.ccp_alpha.map_or(0.0, NonNegativeNumber::get),
-        })
+        }
     }
 }
 

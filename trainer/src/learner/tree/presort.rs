@@ -15,14 +15,33 @@ const MANY_ROWS: usize = 2048;
 #[derive(Debug)]
 pub(crate) struct Presorted {
     pub(super) columns: Vec<SortedColumn>,
+    /// Of columns of few values, some at a time, the places of each row's values among those of the column.
+    pub(super) ranks: Vec<Ranks>,
     pub(super) matrix: Matrix,
 }
 
+/// The places of the values of some columns among all of their columns.
+#[derive(Debug)]
+pub(super) struct Ranks {
+    /// Row by row; 0 in a lane that is no column.
+    pub(super) rows: Vec<[u8; LANES]>,
+    /// Different values of each lane.
+    pub(super) values: [usize; LANES],
+}
+
+/// Columns that are looked at together.
+pub(super) const LANES: usize = 4;
+
+/// The values of some columns in one row.
+pub(super) type Lanes = [f32; LANES];
+
 /// The columns row by row, as 32-bit floats, NaN where a value is missing: a row is in one place of memory when all its
-/// columns are looked at.
+/// columns are looked at. The last lanes of a row that are no column are 0.
 #[derive(Debug)]
 pub(super) struct Matrix {
-    values: Vec<f32>,
+    values: Vec<Lanes>,
+    /// Lanes of a row, in groups.
+    pub(super) groups: usize,
     pub(super) width: usize,
     pub(super) rows: usize,
     pub(super) has_missing: bool,
@@ -35,13 +54,14 @@ pub(super) enum SortedColumn {
     Few {
         /// Its values, ascending, missing ones last.
         values: Vec<f32>,
-        /// The place of each row's value.
-        ranks: Vec<u8>,
+        /// Which of the groups of [`Presorted::ranks`] it is in, and its lane there.
+        group: usize,
+        lane: usize,
     },
     /// Of more.
     Many {
-        /// The rows by their values, ascending, missing ones last.
-        order: Vec<u32>,
+        /// The keys of all rows, ascending.
+        keys: Vec<u64>,
     },
 }
 
@@ -69,9 +89,32 @@ pub(super) fn is_same(a: u64, b: u64) -> bool {
 impl Presorted {
     /// Sorts the columns of all samples.
     pub(crate) fn new(samples: &Samples) -> Presorted {
-        let columns = samples.column_values();
-        let matrix = Matrix::new(&columns, samples.rows());
-        Presorted { columns: columns.par_iter().map(|column| SortedColumn::new(column)).collect(), matrix }
+        Presorted::of(&samples.column_values(), samples.rows())
+    }
+
+    /// Sorts the columns of rows of which the first `trained` may be learnt from.
+    pub(super) fn of(columns: &[Cow<'_, [f64]>], trained: usize) -> Presorted {
+        let matrix = Matrix::new(columns, columns.first().map_or(trained, |column| column.len()));
+        let sorted: Vec<Sorted> = columns.par_iter().map(|column| Sorted::new(&column[..trained])).collect();
+        let mut ranks: Vec<Ranks> = Vec::new();
+        let mut few = 0;
+        let mut place = |sorted| match sorted {
+            Sorted::Many(keys) => SortedColumn::Many { keys },
+            Sorted::Few(values, of_rows) => {
+                let (group, lane) = (few / LANES, few % LANES);
+                few += 1;
+                if lane == 0 {
+                    ranks.push(Ranks { rows: vec![[0; LANES]; trained], values: [0; LANES] });
+                }
+                ranks[group].values[lane] = values.len();
+                for (ranks, rank) in ranks[group].rows.iter_mut().zip(of_rows) {
+                    ranks[lane] = rank;
+                }
+                SortedColumn::Few { values, group, lane }
+            }
+        };
+        let columns = sorted.into_iter().map(&mut place).collect();
+        Presorted { columns, ranks, matrix }
     }
 }
 
@@ -83,48 +126,88 @@ fn narrow(value: f64) -> f32 {
 impl Matrix {
     fn new(columns: &[Cow<'_, [f64]>], rows: usize) -> Matrix {
         let width = columns.len();
-        let mut values = vec![0.0; width * rows];
+        let groups = width.div_ceil(LANES);
+        let mut values = vec![[0.0; LANES]; groups * rows];
         if width > 0 {
-            for (row, values) in values.chunks_exact_mut(width).enumerate() {
-                values.iter_mut().zip(columns).for_each(|(value, column)| *value = narrow(column[row]));
+            for (row, values) in values.chunks_exact_mut(groups).enumerate() {
+                let values = values.as_flattened_mut().iter_mut();
+                values.zip(columns).for_each(|(value, column)| *value = narrow(column[row]));
             }
         }
-        let has_missing = values.iter().any(|value: &f32| value.is_nan());
-        Matrix { values, width, rows, has_missing }
+        let has_missing = values.as_flattened().iter().any(|value| value.is_nan());
+        Matrix { values, groups, width, rows, has_missing }
     }
 
-    /// The columns of a row.
-    pub(super) fn row(&self, row: u32) -> &[f32] {
-        let start = row as usize * self.width;
-        &self.values[start..start + self.width]
+    /// The columns of a row, and what fills up its lanes.
+    pub(super) fn row(&self, row: u32) -> &[Lanes] {
+        let start = row as usize * self.groups;
+        &self.values[start..start + self.groups]
     }
 
     /// The value of a row.
     pub(super) fn value(&self, row: u32, column: usize) -> f32 {
-        self.values[row as usize * self.width + column]
+        self.values[row as usize * self.groups + column / LANES][column % LANES]
     }
 }
 
-impl SortedColumn {
-    fn new(values: &[f64]) -> SortedColumn {
+/// A column that was sorted: its different values with the place of each row's among them where these are few, or the keys.
+enum Sorted {
+    Few(Vec<f32>, Vec<u8>),
+    Many(Vec<u64>),
+}
+
+impl Sorted {
+    fn new(values: &[f64]) -> Sorted {
+        if let Some((values, ranks)) = few(values) {
+            return Sorted::Few(values, ranks);
+        }
         let mut keys: Vec<u64> = (0..).zip(values).map(|(row, &value)| key(narrow(value), row)).collect();
         sort(&mut keys);
-        let mut different: Vec<f32> = Vec::with_capacity(FEW);
-        for runs in keys.chunk_by(|&a, &b| is_same(a, b)) {
-            if different.len() == FEW {
-                return SortedColumn::Many { order: keys.into_iter().map(row).collect() };
-            }
-            different.push(value(runs[0]));
-        }
-        let mut ranks = vec![0; values.len()];
-        for (rank, run) in keys.chunk_by(|&a, &b| is_same(a, b)).enumerate() {
-            for &key in run {
-                ranks[row(key) as usize] = rank as u8;
-            }
-        }
-        SortedColumn::Few { values: different, ranks }
+        Sorted::Many(keys)
     }
+}
 
+/// The different values of a column, ascending, missing ones last, and the place of each row's among them; `None` where there
+/// are more than [`FEW`].
+fn few(values: &[f64]) -> Option<(Vec<f32>, Vec<u8>)> {
+    /// Of a table that is never more than a quarter full.
+    const SLOTS: usize = 4 * FEW;
+    // One more than the place of a value among those found so far; 0 in an empty slot.
+    let mut slots = [0_u16; SLOTS];
+    let mut found: Vec<u32> = Vec::with_capacity(FEW);
+    let mut places = Vec::with_capacity(values.len());
+    for &value in values {
+        let sortable = sortable(narrow(value)) as u32;
+        // Multiplicative hashing (Knuth 1973).
+        let mut slot = (sortable.wrapping_mul(0x9e37_79b1) >> 22) as usize;
+        let place = loop {
+            match slots[slot] {
+                0 if found.len() == FEW => return None,
+                0 => {
+                    found.push(sortable);
+                    slots[slot] = found.len() as u16;
+                    break found.len() - 1;
+                }
+                place if found[usize::from(place) - 1] == sortable => break usize::from(place) - 1,
+                _ => slot = (slot + 1) % SLOTS,
+            }
+        };
+        places.push(place as u8);
+    }
+    let mut order: Vec<usize> = (0..found.len()).collect();
+    order.sort_unstable_by_key(|&place| found[place]);
+    let mut ranks = [0; FEW];
+    for (rank, &place) in order.iter().enumerate() {
+        ranks[place] = rank as u8;
+    }
+    let values = order.iter().map(|&place| value(u64::from(found[place]) << 32)).collect();
+    for place in &mut places {
+        *place = ranks[usize::from(*place)];
+    }
+    Some((values, places))
+}
+
+impl SortedColumn {
     /// Whether no rows can be told apart by it.
     pub(super) fn is_constant(&self) -> bool {
         matches!(self, SortedColumn::Few { values, .. } if values.len() < 2)
@@ -135,9 +218,18 @@ impl SortedColumn {
     pub(super) fn order(&self, rows: &[u32], used: &[bool], value: impl Fn(u32) -> f32, keys: &mut Vec<u64>) {
         keys.clear();
         match self {
+            SortedColumn::Many { keys: all } if rows.len() == all.len() => keys.extend_from_slice(all),
             // Sorting a few rows is quicker than looking for them among all.
-            SortedColumn::Many { order } if rows.len() * 16 > order.len() => {
-                keys.extend(order.iter().filter(|&&row| used[row as usize]).map(|&row| key(value(row), row)));
+            SortedColumn::Many { keys: all } if rows.len() * 16 > all.len() => {
+                keys.extend(rows.iter().map(|_| 0));
+                let mut kept = 0;
+                for &key in all {
+                    // Written in any case, and counted where it is used: no branch to mispredict.
+                    if let Some(place) = keys.get_mut(kept) {
+                        *place = key;
+                    }
+                    kept += usize::from(used[row(key) as usize]);
+                }
             }
             _ => {
                 keys.extend(rows.iter().map(|&row| key(value(row), row)));

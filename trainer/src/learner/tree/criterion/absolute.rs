@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::grower::{Candidates, partition_rows};
 use super::super::presort::{is_same, row};
-use super::{Best, Criterion, Found};
+use super::{Best, Found, Measure};
 
 /// Statistics of a node: its weight and the median of its targets.
 const MEDIAN: usize = 1;
@@ -64,7 +64,7 @@ impl<'a> AbsoluteError<'a> {
     }
 }
 
-impl Criterion for AbsoluteError<'_> {
+impl Measure for AbsoluteError<'_> {
     fn width(&self) -> usize {
         1
     }

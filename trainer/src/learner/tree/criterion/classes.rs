@@ -2,7 +2,7 @@
 
 use super::super::grower::Candidates;
 use super::super::presort::{is_same, row};
-use super::{Best, Criterion, Found, WEIGHT};
+use super::{Best, Found, Measure, WEIGHT};
 
 /// Weight of each class in a node. Statistics of a node: its weight, and that of each class.
 struct Counts<'a> {
@@ -65,7 +65,7 @@ impl<'a> Gini<'a> {
     }
 }
 
-impl Criterion for Gini<'_> {
+impl Measure for Gini<'_> {
     fn width(&self) -> usize {
         self.0.total.len()
     }
@@ -143,7 +143,7 @@ impl<'a> Entropy<'a> {
     }
 }
 
-impl Criterion for Entropy<'_> {
+impl Measure for Entropy<'_> {
     fn width(&self) -> usize {
         self.counts.total.len()
     }

@@ -2,7 +2,7 @@
 
 use super::super::grower::Candidates;
 use super::super::presort::{is_same, row};
-use super::{Best, Criterion, Found, WEIGHT};
+use super::{Best, Found, Measure, WEIGHT};
 
 /// Statistics of a node: its weight and the sum of its targets.
 const SUM: usize = 1;
@@ -25,7 +25,7 @@ impl Poisson {
     }
 }
 
-impl Criterion for Poisson {
+impl Measure for Poisson {
     fn width(&self) -> usize {
         1
     }

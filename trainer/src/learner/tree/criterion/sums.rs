@@ -1,199 +1,372 @@
-//! Variance, for regressions and for two classes.
+//! Sums of targets and of weights, which are all that squared errors and two classes need.
 
-use super::super::grower::Candidates;
+use super::super::grower::{Candidates, ROUNDING};
 use super::super::presort::{is_same, row};
-use super::{Best, Criterion, Found, WEIGHT};
+use super::{Best, Found, WEIGHT};
 
 /// Statistics of a node: its weight, the sum of its targets, and their mean.
+pub(in super::super) const STATISTICS: usize = 3;
 const SUM: usize = 1;
 const MEAN: usize = 2;
 
-/// Sums of targets by weight: splits that tell most between the means of both sides are the best.
-struct Sums {
+/// Gains that are computed at once.
+const TOGETHER: usize = 4;
+
+/// A sum of targets times weights, and one of weights.
+pub(in super::super) type Pair = [f64; 2];
+
+/// What a split into these sides is worth: splits that tell most between the means of both are the best.
+pub(in super::super) fn gain([left, left_weight]: Pair, [right, right_weight]: Pair) -> f64 {
+    (left * left * right_weight + right * right * left_weight) / (left_weight * right_weight)
+}
+
+/// The least gain that differs from the best by no more than rounding.
+pub(in super::super) fn as_good_as(best: f64) -> f64 {
+    best - ROUNDING * best.abs()
+}
+
+/// What the sums stand for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// Mean squared deviation from the mean. Targets lack this much of their true size, so that nothing is lost where they are
+    /// large and vary little.
+    SquaredError { offset: f64 },
+    /// Gini impurity of two classes: twice the variance of a target that is 0 or 1.
+    TwoClasses,
+}
+
+/// A criterion by sums.
+#[derive(Debug)]
+pub(in super::super) struct Sums {
+    kind: Kind,
     /// Target times weight, and weight, of each row.
-    pairs: Vec<[f64; 2]>,
+    by_row: Vec<Pair>,
+    /// The same in the order in which the rows of nodes stand together.
+    by_place: Vec<Pair>,
+    /// The targets themselves, by row.
+    targets: Vec<f64>,
     /// Of the node entered last.
-    weight: f64,
-    sum: f64,
+    total: Pair,
     /// One divided by every number of rows, where all weigh 1; otherwise empty.
     shares: Vec<f64>,
+    /// The same in the other order.
+    shares_of_rest: Vec<f64>,
+}
+
+/// Memory for the gains of one column's splits.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Gains {
+    gains: Vec<f64>,
+    weights: Vec<f64>,
 }
 
 impl Sums {
-    fn new(pairs: Vec<[f64; 2]>, rows: &[u32]) -> Sums {
-        Sums { shares: shares(&pairs, rows), pairs, weight: 0.0, sum: 0.0 }
+    /// Squared errors of `target`; `rows` are those of the tree.
+    pub(in super::super) fn squared_error(target: &[f64], weight: impl Fn(usize) -> f64, rows: &[u32]) -> Self {
+        let offset = rows.iter().map(|&row| target[row as usize]).sum::<f64>() / rows.len() as f64;
+        let targets: Vec<f64> = target.iter().map(|value| value - offset).collect();
+        let pair = |(row, value): (usize, &f64)| [value * weight(row), weight(row)];
+        let pairs = targets.iter().enumerate().map(pair).collect();
+        Sums::new(Kind::SquaredError { offset }, pairs, targets, rows)
     }
 
-    fn enter(&mut self, statistics: &[f64]) {
-        (self.weight, self.sum) = (statistics[WEIGHT], statistics[SUM]);
+    /// The classes 0 and 1.
+    pub(in super::super) fn two_classes(codes: &[u32], weight: impl Fn(usize) -> f64, rows: &[u32]) -> Self {
+        let pair = |(row, code): (usize, &u32)| [f64::from(*code) * weight(row), weight(row)];
+        let targets = codes.iter().map(|&code| f64::from(code)).collect();
+        Sums::new(Kind::TwoClasses, codes.iter().enumerate().map(pair).collect(), targets, rows)
     }
 
-    /// The best split; `offset` is what targets lack of their true size.
-    fn best(&self, candidates: &Candidates<'_>, offset: f64) -> Option<Found> {
-        if self.shares.is_empty() {
-            return self.best_by(candidates, offset, |_, [sum, weight], [other_sum, other]| {
-                (sum * sum * other + other_sum * other_sum * weight) / (weight * other)
-            });
+    /// Squared errors of targets of which each comes times its weight, and with that weight.
+    pub(in super::super) fn of_pairs(pairs: Vec<Pair>, rows: &[u32]) -> Self {
+        let targets = pairs.iter().map(|[target, weight]| target / weight).collect();
+        Sums::new(Kind::SquaredError { offset: 0.0 }, pairs, targets, rows)
+    }
+
+    fn new(kind: Kind, by_row: Vec<Pair>, targets: Vec<f64>, rows: &[u32]) -> Self {
+        let alike = rows.iter().all(|&row| by_row[row as usize][1] == 1.0);
+        let shares = if alike { (0..=rows.len()).map(|rows| 1.0 / rows as f64).collect() } else { Vec::new() };
+        let shares_of_rest = shares.iter().rev().copied().collect();
+        Sums { kind, by_row, by_place: Vec::new(), targets, total: [0.0; 2], shares, shares_of_rest }
+    }
+
+    /// Numbers in one prediction.
+    pub(super) fn width(&self) -> usize {
+        if self.kind == Kind::TwoClasses { 2 } else { 1 }
+    }
+
+    pub(super) fn begin(&mut self, rows: &[u32]) {
+        self.by_place.clear();
+        self.by_place.extend(rows.iter().map(|&row| self.by_row[row as usize]));
+    }
+
+    pub(super) fn follow(&mut self, start: usize, rows: &[u32]) {
+        for (pair, &row) in self.by_place[start..].iter_mut().zip(rows) {
+            *pair = self.by_row[row as usize];
         }
-        let shares = &self.shares[..=candidates.keys.len()];
-        self.best_by(candidates, offset, |left, [sum, _], [other_sum, _]| {
-            sum * sum * shares[left] + other_sum * other_sum * shares[shares.len() - 1 - left]
-        })
     }
 
-    #[inline]
-    fn best_by(
-        &self,
-        candidates: &Candidates<'_>,
-        offset: f64,
-        gain: impl Fn(usize, [f64; 2], [f64; 2]) -> f64,
-    ) -> Option<Found> {
+    pub(super) fn enter(&mut self, statistics: &[f64]) {
+        self.total = [statistics[SUM], statistics[WEIGHT]];
+    }
+
+    pub(super) fn measure(&self, start: usize, rows: &[u32], statistics: &mut [f64]) -> f64 {
+        let pairs = &self.by_place[start..start + rows.len()];
+        match self.kind {
+            Kind::SquaredError { .. } if self.counts_rows() => {
+                squared_error(pairs.iter().map(|&[y, _]| ([y, 1.0], y)), statistics)
+            }
+            Kind::SquaredError { .. } => {
+                let targets = rows.iter().map(|&row| self.targets[row as usize]);
+                squared_error(pairs.iter().copied().zip(targets), statistics)
+            }
+            Kind::TwoClasses => two_classes(pairs, statistics),
+        }
+    }
+
+    pub(super) fn value(&self, statistics: &[f64], value: &mut [f64]) {
+        match self.kind {
+            Kind::SquaredError { offset } => value[0] = offset + statistics[MEAN],
+            Kind::TwoClasses => {
+                value[1] = statistics[MEAN];
+                value[0] = (statistics[WEIGHT] - statistics[SUM]) / statistics[WEIGHT];
+            }
+        }
+    }
+
+    /// Sums of a node's rows, from where they start.
+    pub(in super::super) fn pairs(&self, start: usize, rows: usize) -> &[Pair] {
+        &self.by_place[start..start + rows]
+    }
+
+    /// Sum of the node entered last.
+    pub(in super::super) fn total(&self) -> Pair {
+        self.total
+    }
+
+    /// Whether all rows weigh 1, so that weights are numbers of rows.
+    pub(in super::super) fn counts_rows(&self) -> bool {
+        !self.shares.is_empty()
+    }
+
+    /// What a side predicts, of two classes the share of the second.
+    pub(in super::super) fn predicted(&self, [sum, weight]: Pair) -> f64 {
+        let offset = if let Kind::SquaredError { offset } = self.kind { offset } else { 0.0 };
+        offset + sum / weight
+    }
+
+    /// The best split of the node entered last by one column. Of equal ones the first.
+    pub(in super::super) fn best(&self, candidates: &Candidates<'_>, memory: &mut Gains) -> Option<Found> {
+        if candidates.any_is_allowed() {
+            let found = if self.counts_rows() {
+                self.best_by_rows(candidates, &mut memory.gains)
+            } else {
+                self.best_by_weight(candidates, memory)
+            }?;
+            if candidates.are_apart(found.left) {
+                return Some(found);
+            }
+        }
+        self.best_allowed(candidates)
+    }
+
+    /// What goes left before the first candidate.
+    fn before(&self, candidates: &Candidates<'_>) -> Pair {
+        candidates.keys[..candidates.first - 1]
+            .iter()
+            .fold([0.0; 2], |sum, &key| plus(sum, self.by_row[row(key) as usize]))
+    }
+
+    /// Where all rows weigh 1.
+    fn best_by_rows(&self, candidates: &Candidates<'_>, gains: &mut Vec<f64>) -> Option<Found> {
         let Candidates { keys, first, last, .. } = *candidates;
-        let pairs = self.pairs.as_slice();
-        let [mut sum, mut weight] = [0.0; 2];
-        for &key in &keys[..first - 1] {
-            let [wy, w] = pairs[row(key) as usize];
-            sum += wy;
-            weight += w;
-        }
+        let gains = room(gains, last + 1 - first);
+        let [before, _] = self.before(candidates);
+        add_up(&keys[first - 1..=last], &self.targets, before, gains);
+        // Shares of the rows on the right, which become fewer.
+        let unused = self.shares.len() - 1 - keys.len();
+        let (lefts, rights) = (&self.shares[first..=last], &self.shares_of_rest[unused + first..=unused + last]);
+        let best = to_gains_by_rows(gains, lefts, rights, self.total[0]);
+        first_of_best(gains, best, first)
+    }
+
+    /// The same for rows of any weights.
+    fn best_by_weight(&self, candidates: &Candidates<'_>, memory: &mut Gains) -> Option<Found> {
+        let Candidates { keys, first, last, .. } = *candidates;
+        let gains = room(&mut memory.gains, last + 1 - first);
+        let weights = room(&mut memory.weights, last + 1 - first);
+        add_up_weighted(&keys[first - 1..=last], &self.by_row, self.before(candidates), (gains, weights));
+        let best = to_gains_by_weight(gains, weights, self.total);
+        first_of_best(gains, best, first)
+    }
+
+    /// The best of those that the rules allow, one after the other.
+    fn best_allowed(&self, candidates: &Candidates<'_>) -> Option<Found> {
+        let Candidates { keys, first, last, .. } = *candidates;
+        let mut left = self.before(candidates);
         let mut best = Best::default();
-        for (left, pair) in (first..).zip(keys[first - 1..=last].windows(2)) {
-            let [wy, w] = pairs[row(pair[0]) as usize];
-            sum += wy;
-            weight += w;
-            let (other_sum, other) = (self.sum - sum, self.weight - weight);
-            let gain = gain(left, [sum, weight], [other_sum, other]);
-            // Most gains are no better, which is the quickest to find out.
-            if best.wants(gain) && !is_same(pair[0], pair[1]) {
-                // Copies, so that the sums themselves stay in registers.
-                let (weights, sums) = ([weight, other], [sum, other_sum]);
-                let values = move || [offset + sums[0] / weights[0], offset + sums[1] / weights[1]];
-                if candidates.allow(left, weights, values) {
-                    best.take(gain, left);
-                }
+        for (count, pair) in (first..).zip(keys[first - 1..=last].windows(2)) {
+            left = plus(left, self.by_row[row(pair[0]) as usize]);
+            if is_same(pair[0], pair[1]) {
+                continue;
+            }
+            let right = less(self.total, left);
+            let gain = gain(left, right);
+            let values = || [self.predicted(left), self.predicted(right)];
+            if best.wants(gain) && candidates.allow(count, [left[1], right[1]], values) {
+                best.take(gain, count);
             }
         }
         best.found
     }
 }
 
-/// One divided by every number of rows, where all weigh 1; otherwise nothing.
-fn shares(pairs: &[[f64; 2]], rows: &[u32]) -> Vec<f64> {
-    let alike = rows.iter().all(|&row| pairs[row as usize][1] == 1.0);
-    if alike { (0..=rows.len()).map(|rows| 1.0 / rows as f64).collect() } else { Vec::new() }
-}
-
-/// Mean squared deviation from the mean.
-pub(in super::super) struct SquaredError {
-    /// Of targets less their mean, so that nothing is lost where they are large and vary little.
-    sums: Sums,
-    /// These targets themselves.
-    centred: Vec<f64>,
-    mean: f64,
-}
-
-impl SquaredError {
-    pub(in super::super) fn new(target: &[f64], weight: impl Fn(usize) -> f64, rows: &[u32]) -> Self {
-        let mean = rows.iter().map(|&row| target[row as usize]).sum::<f64>() / rows.len() as f64;
-        let centred: Vec<f64> = target.iter().map(|value| value - mean).collect();
-        let pair = |(row, value): (usize, &f64)| [value * weight(row), weight(row)];
-        let pairs = centred.iter().enumerate().map(pair).collect();
-        SquaredError { sums: Sums::new(pairs, rows), centred, mean }
+/// Writes the sum of the targets up to each key but the last, and no number where the one after it has the same value.
+/// The two halves are added up side by side, so that one addition need not wait for the other.
+fn add_up(keys: &[u64], targets: &[f64], before: f64, sums: &mut [f64]) {
+    let half = sums.len() / 2;
+    let (lower, upper) = sums.split_at_mut(half);
+    let lows = keys[..=half].windows(2).zip(lower);
+    let highs = keys[half..=2 * half].windows(2).zip(&mut *upper);
+    let (mut low, mut high) = (before, 0.0);
+    for ((below, lower), (above, upper)) in lows.zip(highs) {
+        low += targets[row(below[0]) as usize];
+        high += targets[row(above[0]) as usize];
+        *lower = unless_same(below[0], below[1], low);
+        *upper = unless_same(above[0], above[1], high);
+    }
+    if let (Some(last), [.., key, next]) = (upper.get_mut(half), keys) {
+        *last = unless_same(*key, *next, high + targets[row(*key) as usize]);
+    }
+    for sum in upper {
+        *sum += low;
     }
 }
 
-impl Criterion for SquaredError {
-    fn width(&self) -> usize {
-        1
+/// The same, of targets and of weights.
+fn add_up_weighted(keys: &[u64], pairs: &[Pair], before: Pair, (sums, weights): (&mut [f64], &mut [f64])) {
+    let half = sums.len() / 2;
+    let ((lower, upper), (lower_weights, upper_weights)) = (sums.split_at_mut(half), weights.split_at_mut(half));
+    let lows = keys[..=half].windows(2).zip(lower.iter_mut().zip(lower_weights));
+    let highs = keys[half..=2 * half].windows(2).zip(upper.iter_mut().zip(&mut *upper_weights));
+    let (mut low, mut high) = (before, [0.0; 2]);
+    for ((below, (lower, lower_weight)), (above, (upper, upper_weight))) in lows.zip(highs) {
+        low = plus(low, pairs[row(below[0]) as usize]);
+        high = plus(high, pairs[row(above[0]) as usize]);
+        (*lower, *lower_weight) = (unless_same(below[0], below[1], low[0]), low[1]);
+        (*upper, *upper_weight) = (unless_same(above[0], above[1], high[0]), high[1]);
     }
-
-    fn statistics(&self) -> usize {
-        3
+    if let (Some(last), Some(weight), [.., key, next]) = (upper.get_mut(half), upper_weights.get_mut(half), keys) {
+        high = plus(high, pairs[row(*key) as usize]);
+        (*last, *weight) = (unless_same(*key, *next, high[0]), high[1]);
     }
-
-    fn measure(&mut self, _start: usize, rows: &[u32], statistics: &mut [f64]) -> f64 {
-        let (mut weight, mut sum, mut squares, mut equal) = (0.0, 0.0, 0.0, true);
-        let first = self.centred[rows[0] as usize];
-        for &row in rows {
-            let ([wy, w], y) = (self.sums.pairs[row as usize], self.centred[row as usize]);
-            weight += w;
-            sum += wy;
-            squares += wy * y;
-            equal &= y == first;
-        }
-        let mean = if equal { first } else { sum / weight };
-        statistics.copy_from_slice(&[weight, sum, mean]);
-        if equal { 0.0 } else { (squares / weight - mean * mean).max(0.0) }
-    }
-
-    fn enter(&mut self, _start: usize, _rows: &[u32], statistics: &[f64]) {
-        self.sums.enter(statistics);
-    }
-
-    fn best(&mut self, candidates: &Candidates<'_>) -> Option<Found> {
-        self.sums.best(candidates, self.mean)
-    }
-
-    fn value(&self, statistics: &[f64], value: &mut [f64]) {
-        value[0] = self.mean + statistics[MEAN];
-    }
-
-    fn pairs(&self) -> Option<&[[f64; 2]]> {
-        Some(&self.sums.pairs)
-    }
-
-    fn offset(&self) -> f64 {
-        self.mean
+    for (sum, weight) in upper.iter_mut().zip(upper_weights) {
+        *sum += low[0];
+        *weight += low[1];
     }
 }
 
-/// Gini impurity of two classes: twice the variance of a target that is 0 or 1.
-pub(in super::super) struct BinaryGini(Sums);
-
-impl BinaryGini {
-    pub(in super::super) fn new(codes: &[u32], weight: impl Fn(usize) -> f64, rows: &[u32]) -> Self {
-        let pair = |(row, code): (usize, &u32)| [f64::from(*code) * weight(row), weight(row)];
-        BinaryGini(Sums::new(codes.iter().enumerate().map(pair).collect(), rows))
+/// Turns sums of the left side into gains, and returns the largest. `lefts` and `rights` are one divided by the rows there.
+fn to_gains_by_rows(sums: &mut [f64], lefts: &[f64], rights: &[f64], all: f64) -> f64 {
+    let mut best = [f64::NEG_INFINITY; TOGETHER];
+    let (groups, rest) = sums.as_chunks_mut::<TOGETHER>();
+    let (left_groups, rest_lefts) = lefts.as_chunks::<TOGETHER>();
+    let (right_groups, rest_rights) = rights.as_chunks::<TOGETHER>();
+    for ((group, left), right) in groups.iter_mut().zip(left_groups).zip(right_groups) {
+        let gains: [f64; TOGETHER] = std::array::from_fn(|lane| {
+            let (low, high) = (group[lane], all - group[lane]);
+            low * low * left[lane] + high * high * right[lane]
+        });
+        best = larger(gains, best);
+        *group = gains;
     }
+    for ((place, &left), &right) in rest.iter_mut().zip(rest_lefts).zip(rest_rights) {
+        let (low, high) = (*place, all - *place);
+        *place = low * low * left + high * high * right;
+        best[0] = if *place > best[0] { *place } else { best[0] };
+    }
+    best.into_iter().fold(f64::NEG_INFINITY, f64::max)
 }
 
-impl Criterion for BinaryGini {
-    fn width(&self) -> usize {
-        2
+/// The same, where `weights` are those of the left side.
+fn to_gains_by_weight(sums: &mut [f64], weights: &[f64], [all, all_weight]: Pair) -> f64 {
+    let of = |sum: f64, weight: f64| gain([sum, weight], [all - sum, all_weight - weight]);
+    let mut best = [f64::NEG_INFINITY; TOGETHER];
+    let (groups, rest) = sums.as_chunks_mut::<TOGETHER>();
+    let (weight_groups, rest_weights) = weights.as_chunks::<TOGETHER>();
+    for (group, weights) in groups.iter_mut().zip(weight_groups) {
+        let gains: [f64; TOGETHER] = std::array::from_fn(|lane| of(group[lane], weights[lane]));
+        best = larger(gains, best);
+        *group = gains;
     }
+    for (place, &weight) in rest.iter_mut().zip(rest_weights) {
+        *place = of(*place, weight);
+        best[0] = if *place > best[0] { *place } else { best[0] };
+    }
+    best.into_iter().fold(f64::NEG_INFINITY, f64::max)
+}
 
-    fn statistics(&self) -> usize {
-        2
-    }
+/// The larger ones, lane by lane; what is no number is not.
+fn larger(a: [f64; TOGETHER], b: [f64; TOGETHER]) -> [f64; TOGETHER] {
+    std::array::from_fn(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
+}
 
-    fn measure(&mut self, _start: usize, rows: &[u32], statistics: &mut [f64]) -> f64 {
-        let (mut weight, mut sum, mut zeros, mut ones) = (0.0, 0.0, 0_usize, 0_usize);
-        for &row in rows {
-            let [wy, w] = self.0.pairs[row as usize];
-            weight += w;
-            sum += wy;
-            zeros += usize::from(wy == 0.0);
-            ones += usize::from(wy == w);
-        }
-        statistics.copy_from_slice(&[weight, sum]);
-        let share = sum / weight;
-        if zeros == rows.len() || ones == rows.len() { 0.0 } else { 2.0 * share * (1.0 - share) }
-    }
+/// The sum, or no number where nothing can be split between the keys: no branch to mispredict.
+fn unless_same(key: u64, next: u64, sum: f64) -> f64 {
+    f64::from_bits(sum.to_bits() | u64::from(is_same(key, next)).wrapping_neg())
+}
 
-    fn enter(&mut self, _start: usize, _rows: &[u32], statistics: &[f64]) {
-        self.0.enter(statistics);
-    }
+/// The sum of two.
+pub(in super::super) fn plus(a: Pair, b: Pair) -> Pair {
+    [a[0] + b[0], a[1] + b[1]]
+}
 
-    fn best(&mut self, candidates: &Candidates<'_>) -> Option<Found> {
-        self.0.best(candidates, 0.0)
-    }
+/// What is left of one without the other.
+pub(in super::super) fn less(a: Pair, b: Pair) -> Pair {
+    [a[0] - b[0], a[1] - b[1]]
+}
 
-    fn value(&self, statistics: &[f64], value: &mut [f64]) {
-        value[1] = statistics[SUM] / statistics[WEIGHT];
-        value[0] = (statistics[WEIGHT] - statistics[SUM]) / statistics[WEIGHT];
+/// Room for so many numbers.
+fn room(memory: &mut Vec<f64>, numbers: usize) -> &mut [f64] {
+    if memory.len() < numbers {
+        memory.resize(numbers, 0.0);
     }
+    &mut memory[..numbers]
+}
 
-    fn pairs(&self) -> Option<&[[f64; 2]]> {
-        Some(&self.0.pairs)
+/// The first of the gains that is as good as the best of all.
+fn first_of_best(gains: &[f64], best: f64, first: usize) -> Option<Found> {
+    let enough = as_good_as(best);
+    let place = gains.iter().position(|&gain| gain >= enough)?;
+    Some(Found { gain: gains[place], left: first + place })
+}
+
+/// The statistics of rows, each with its sums and its target, and their variance.
+fn squared_error(mut rows: impl Iterator<Item = (Pair, f64)> + Clone, statistics: &mut [f64]) -> f64 {
+    let (mut weight, mut sum, mut squares, mut equal) = (0.0, 0.0, 0.0, true);
+    let first = rows.clone().next().map_or(0.0, |(_, y)| y);
+    for ([wy, w], y) in &mut rows {
+        weight += w;
+        sum += wy;
+        squares += wy * y;
+        equal &= y == first;
     }
+    // Equal targets have a variance of exactly 0.
+    let mean = if equal { first } else { sum / weight };
+    statistics.copy_from_slice(&[weight, sum, mean]);
+    if equal { 0.0 } else { (squares / weight - mean * mean).max(0.0) }
+}
+
+/// The statistics of rows of two classes, and their impurity.
+fn two_classes(rows: &[Pair], statistics: &mut [f64]) -> f64 {
+    let (mut sums, mut zeros, mut ones) = ([0.0; 2], 0_usize, 0_usize);
+    for &[wy, w] in rows {
+        sums = plus(sums, [wy, w]);
+        zeros += usize::from(wy == 0.0);
+        ones += usize::from(wy == w);
+    }
+    let [sum, weight] = sums;
+    let share = sum / weight;
+    statistics.copy_from_slice(&[weight, sum, share]);
+    if zeros == rows.len() || ones == rows.len() { 0.0 } else { 2.0 * share * (1.0 - share) }
 }
