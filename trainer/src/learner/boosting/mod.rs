@@ -20,6 +20,7 @@ use slipway_spec::{Parameters, PositiveInteger};
 use self::loss::Loss;
 use self::rows::{Arranged, Column};
 use self::stages::{Boosted, Stage, boost};
+use super::tree::Options;
 use super::{FitError, Fitted, Learner, Samples, Scorer, Told};
 
 /// `HistGradientBoosting` or `GradientBoosting`, for Regression and Classification.
@@ -67,8 +68,8 @@ impl<'a> Boosting<'a> {
                 boost(&mut rows.grower(), &plan, arranged.rows(), watch)
             }
             Method::Exact => {
-                let options = options::exact_options(parameters, rows.len(), width);
-                let rows = exact::ExactRows::new(&self.columns, &arranged, &options);
+                let options = Options::of_boosting(parameters, rows.len(), width);
+                let rows = exact::ExactRows::new(&self.columns, &arranged, options);
                 boost(&mut rows.grower(), &plan, arranged.rows(), watch)
             }
         };

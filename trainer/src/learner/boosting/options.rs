@@ -5,9 +5,9 @@ use slipway_spec::{
     PositiveInteger, PositiveNumber, Share,
 };
 
+use super::hist;
 use super::loss::Loss;
 use super::stages::{Plan, Stop, StopRule};
-use super::{exact, hist};
 use crate::learner::{FitError, Target};
 
 /// `early_stopping: auto` stops early with more rows than this.
@@ -80,20 +80,6 @@ pub(super) fn hist_options(parameters: &Parameters, rows: usize, columns: usize,
         max_features,
         max_bins: parameters.max_bins.map_or(MAX_BINS, PositiveInteger::get).min(MAX_BINS) as usize,
         monotonic,
-    }
-}
-
-/// How trees of exact splits are grown.
-pub(super) fn exact_options(parameters: &Parameters, rows: usize, columns: usize) -> exact::Options {
-    exact::Options {
-        max_leaves: limit(parameters.max_leaf_nodes, None),
-        max_depth: limit(parameters.max_depth, Some(3)),
-        min_split: parameters.min_samples_split.map_or(2, |share| share.of(rows)).max(2),
-        min_leaf: parameters.min_samples_leaf.map_or(1, |share| share.of(rows)).max(1),
-        min_leaf_share: parameters.min_weight_fraction_leaf.map_or(0.0, Fraction::get),
-        min_decrease: parameters.min_impurity_decrease.map_or(0.0, NonNegativeNumber::get),
-        max_features: parameters.max_features.map_or(columns, |max_features| max_features.of(columns)),
-        ccp_alpha: parameters.ccp_alpha.map_or(0.0, NonNegativeNumber::get),
     }
 }
 

@@ -72,13 +72,15 @@ pub(super) trait Grower {
     /// What is kept of a row's derivatives.
     type Slope: Clone + Send;
     type Tree;
+    /// What chance is made of.
+    type Generator: Generator;
     /// Whether leaves take the lower of two values that are both a quantile, also where no row has a weight.
     const LOWER_QUANTILES: bool;
 
     fn slope(slope: Slope) -> Self::Slope;
 
     /// Grows a tree against the slopes of the training rows; where `sample` is given, from these rows only.
-    fn grow(&mut self, slopes: &[Self::Slope], sample: Option<&[u32]>, rng: &mut Rng) -> Self::Tree;
+    fn grow(&mut self, slopes: &[Self::Slope], sample: Option<&[u32]>, random: &mut Self::Generator) -> Self::Tree;
 
     /// Number of nodes of a tree.
     fn nodes(tree: &Self::Tree) -> usize;
@@ -92,6 +94,27 @@ pub(super) trait Grower {
 
     /// The tree as a model keeps it. `values` has the value of each leaf at the place of its node.
     fn finish(&self, tree: Self::Tree, values: &[f64]) -> Tree;
+}
+
+/// Random numbers.
+pub(super) trait Generator {
+    /// Those of a seed.
+    fn new(seed: i64) -> Self;
+
+    /// Of `rows` rows, which are among the `count` that are drawn, each equally likely.
+    fn sample(&mut self, count: usize, rows: usize) -> Vec<bool>;
+}
+
+impl Generator for Rng {
+    fn new(seed: i64) -> Self {
+        Rng::new(seed)
+    }
+
+    fn sample(&mut self, count: usize, rows: usize) -> Vec<bool> {
+        let mut drawn: Vec<bool> = (0..rows).map(|place| place < count).collect();
+        self.shuffle(&mut drawn);
+        drawn
+    }
 }
 
 /// What is told after each stage.
@@ -143,7 +166,7 @@ pub(super) fn boost<G: Grower>(
     let mut raw = Raw::new(&start, 0, trained);
     let mut raw_held = Raw::new(&start, trained, held.values.len());
     let mut raw_watched = Raw::new(&start, trained + held.values.len(), watched);
-    let mut rng = Rng::new(plan.random_state);
+    let mut random = G::Generator::new(plan.random_state);
     let mut slopes = vec![vec![G::slope([0.0; 2]); trained]; loss.outputs()];
     let mut boosted = Boosted { start, trees: Vec::new() };
     let mut patience = plan.stop.map(|stop| Patience { stop, losses: Vec::new() });
@@ -159,9 +182,9 @@ pub(super) fn boost<G: Grower>(
         }
         loss = loss.adapted(training, &raw.values);
         loss.slopes(training, &raw.values, &mut slopes, G::slope);
-        let drawn = Drawn::new(plan.subsample, trained, &mut rng);
+        let drawn = Drawn::new(plan.subsample, trained, &mut random);
         for (output, slopes) in slopes.iter().enumerate() {
-            let tree = grower.grow(slopes, drawn.as_ref().map(|drawn| &drawn.inside[..]), &mut rng);
+            let tree = grower.grow(slopes, drawn.as_ref().map(|drawn| &drawn.inside[..]), &mut random);
             let values = leaf_values(grower, &tree, loss, training, &raw.values[output], plan.learning_rate);
             let own = &mut raw.values[output];
             grower.leaves(&tree, loss, |leaf, rows, _| rows.iter().for_each(|&row| own[row as usize] += values[leaf]));
@@ -210,13 +233,12 @@ struct Drawn {
 
 impl Drawn {
     /// None: all rows.
-    fn new(share: f64, rows: usize, rng: &mut Rng) -> Option<Drawn> {
+    fn new(share: f64, rows: usize, random: &mut impl Generator) -> Option<Drawn> {
         let count = ((share * rows as f64) as usize).max(1);
         if count >= rows {
             return None;
         }
-        let mut drawn: Vec<bool> = (0..rows).map(|place| place < count).collect();
-        rng.shuffle(&mut drawn);
+        let drawn = random.sample(count, rows);
         let (inside, outside) = (0..rows as u32).partition(|&row| drawn[row as usize]);
         Some(Drawn { inside, outside })
     }

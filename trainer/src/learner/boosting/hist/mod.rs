@@ -68,6 +68,7 @@ impl<'a> HistRows<'a> {
 impl Grower for HistGrower<'_> {
     type Slope = [f32; 2];
     type Tree = HistTree;
+    type Generator = Rng;
     const LOWER_QUANTILES: bool = false;
 
     fn slope(slope: Slope) -> [f32; 2] {
