@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::coding::{Coding, Unpacker};
 use super::error::ApiError;
+use super::v2::binary;
 use crate::config::Limits;
 use crate::state::PENDING_BLOCK;
 
@@ -23,7 +24,7 @@ const DISCARDING: Duration = Duration::from_secs(5);
 
 /// Refuses what is not said to be JSON.
 pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    if headers.contains_key("inference-header-content-length") {
+    if headers.contains_key(binary::HEADER) {
         return Err(ApiError::unsupported_media_type(
             "tensors as bytes are for the Open Inference Protocol; send JSON",
         ));

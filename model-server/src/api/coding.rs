@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use bytes::{Buf, Bytes};
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -36,7 +36,7 @@ pub enum Coding {
 
 impl Coding {
     /// The coding of a body, as `header` says it.
-    pub fn of(headers: &HeaderMap, header: &str) -> Result<Option<Coding>, ApiError> {
+    pub fn of(headers: &HeaderMap, header: &HeaderName) -> Result<Option<Coding>, ApiError> {
         let mut codings = headers.get_all(header).iter();
         let Some(coding) = codings.next() else { return Ok(None) };
         let text = coding.to_str().unwrap_or("?").trim();

@@ -3,16 +3,16 @@
 use std::future::Future;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::ApiError;
 use crate::config::MAX_DEADLINE;
 
 /// The header that says it, in milliseconds.
-pub const HEADER: &str = "x-request-timeout-ms";
+pub const HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 /// The header in which calls of gRPC say it.
-const GRPC_HEADER: &str = "grpc-timeout";
+const GRPC_HEADER: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// When the caller stops waiting, if it or a flag said so.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ impl Deadline {
     /// The deadline that a request's headers set, from now on, or the `usual` one, milliseconds.
     pub fn of(headers: &HeaderMap, usual: Option<u64>) -> Result<Deadline, ApiError> {
         let after = |time: Duration| Deadline(Some(Instant::now() + time));
-        let text = |name: &str| Some(headers.get(name)?.to_str().unwrap_or_default().trim());
+        let text = |name: HeaderName| Some(headers.get(name)?.to_str().unwrap_or_default().trim());
         if let Some(text) = text(HEADER) {
             let milliseconds = text.parse().ok().filter(|milliseconds| (1..=MAX_DEADLINE).contains(milliseconds));
             let wrong = || ApiError::bad_request(format!("{HEADER}: expected milliseconds, from 1 to {MAX_DEADLINE}"));

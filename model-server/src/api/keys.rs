@@ -5,11 +5,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use slipway_model::Digest;
 
 /// The header that holds a key, besides `Authorization: Bearer KEY`.
-pub const HEADER: &str = "x-api-key";
+pub const HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// What makes a browser ask its user for a key: the name of the user does not matter, the password is the key.
 pub const BASIC: &str = "Basic realm=\"the password is a key\", charset=\"UTF-8\"";
 /// Largest file of keys, bytes.

@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -38,11 +38,11 @@ use error::ApiError;
 use trace::Trace;
 
 /// The header that names the model, on every reply.
-pub const MODEL_HEADER: &str = "slipway-model";
+pub const MODEL_HEADER: HeaderName = HeaderName::from_static("slipway-model");
 /// The header that names the model's version, on every reply.
-pub const VERSION_HEADER: &str = "slipway-model-version";
+pub const VERSION_HEADER: HeaderName = HeaderName::from_static("slipway-model-version");
 /// The header that identifies a request; the caller's own is repeated, otherwise one is made.
-pub const REQUEST_ID_HEADER: &str = "x-request-id";
+pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const NOTHING_HERE: &str = "there is nothing at this address; /openapi.json lists what there is";
 /// Longest identifier of a request that is repeated, bytes.
 const MAX_REQUEST_ID: usize = 128;
@@ -203,7 +203,7 @@ async fn receive(app: &App, request: Request, kind: Kind) -> Result<(Held, Deadl
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
     let known = kind.require(headers).and_then(|()| {
-        let coding = Coding::of(headers, "content-encoding")?;
+        let coding = Coding::of(headers, &header::CONTENT_ENCODING)?;
         Ok((coding, Deadline::of(headers, app.limits.request_timeout_ms)?))
     });
     let (coding, deadline) = match known {

@@ -4,10 +4,10 @@
 
 use std::fmt;
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header that says it.
-pub const HEADER: &str = "traceparent";
+pub const HEADER: HeaderName = HeaderName::from_static("traceparent");
 /// Digits of the trace, of the caller's span, and of flags, each after a dash, after two of the version.
 const LENGTH: usize = 2 + 1 + 32 + 1 + 16 + 1 + 2;
 /// The flag that the caller records the trace.
@@ -79,15 +79,11 @@ mod tests {
     const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
     fn of(values: &[&str]) -> Option<String> {
-        let headers = values.iter().map(|value| (HEADER.parse().unwrap(), value.parse().unwrap()));
-        Trace::of(
-            &headers.fold(HeaderMap::new(), |mut headers, (name, value): (axum::http::HeaderName, _)| {
-                headers.append(name, value);
-                headers
-            }),
-            || 7,
-        )
-        .map(|trace| trace.to_string())
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HEADER, value.parse().unwrap());
+        }
+        Trace::of(&headers, || 7).map(|trace| trace.to_string())
     }
 
     #[test]

@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep_until};
 use tower::Service;
 
 use super::guard::{Alarm, Flowing};
+use super::unacked::Unacked;
 use super::{MAX_HEAD_BYTES, Stage, Timeouts, reaches};
 
 /// Most requests of a connection at a time.
@@ -32,6 +33,8 @@ const MAX_STREAMS: u32 = 100;
 /// How much of a body, and of all bodies of a connection, is taken in before it is asked for, bytes.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
+/// How long a client may take to understand that it is to send no more requests.
+const UNDERSTOOD: Duration = Duration::from_secs(1);
 /// How much of a reply is handed over at a time, bytes: the rest waits until the client has taken that.
 const PIECE: usize = 64 << 10;
 
@@ -42,7 +45,7 @@ pub async fn serve(
     timeouts: Timeouts,
     mut stage: watch::Receiver<Stage>,
 ) -> hyper::Result<()> {
-    let io = TokioIo::new(Flowing::new(stream, timeouts.write));
+    let io = TokioIo::new(Unacked::new(Flowing::new(stream, timeouts.write)));
     let life = Arc::new(Life::default());
     let service = service_fn({
         let life = life.clone();
@@ -74,11 +77,11 @@ pub async fn serve(
         () = life.leave.notified() => {}
         () = life.idle(timeouts.header, timeouts.idle) => {}
     }
-    // Requests that are under way are answered; new ones go elsewhere.
+    // Requests that are under way are answered; new ones go elsewhere, once the client has understood.
     connection.as_mut().graceful_shutdown();
     tokio::select! {
         ended = connection.as_mut() => ended,
-        () = life.idle(timeouts.header, timeouts.header) => Ok(()),
+        () = life.idle(UNDERSTOOD, UNDERSTOOD) => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ mod guard;
 mod http1;
 mod http2;
 pub mod tls;
+mod unacked;
 
 use std::future::Future;
 use std::pin::pin;

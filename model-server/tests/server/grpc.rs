@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::http::{Request, StatusCode, Version};
@@ -380,4 +381,58 @@ async fn a_caller_that_takes_nothing_is_given_up_while_others_are_served() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(stuck.into_body().collect().await.is_err(), "it was given up");
+}
+
+#[test]
+fn no_request_of_a_shared_connection_fails_when_the_server_stops() {
+    let limits = Limits { max_in_flight: 1000, ..Limits::default() };
+    let server = Server::of(twice().app_within(limits));
+    let (address, answered) = (server.address, Arc::new(AtomicUsize::new(0)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let connect = move || async move {
+        let io = hyper_util::rt::TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap());
+        let executor = hyper_util::rt::TokioExecutor::new();
+        let (sender, connection) = hyper::client::conn::http2::handshake::<_, _, String>(executor, io).await.unwrap();
+        tokio::spawn(connection);
+        sender
+    };
+    let shared = Arc::new(tokio::sync::Mutex::new(runtime.block_on(connect())));
+    let stop = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..16)
+        .map(|_| {
+            let (shared, stop, answered) = (shared.clone(), stop.clone(), answered.clone());
+            runtime.spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let mut sender = shared.lock().await.clone();
+                    let request = Request::post(format!("http://{address}/predict")).body("{\"x\": 2}".to_owned());
+                    match sender.send_request(request.unwrap()).await {
+                        Ok(reply) => assert_eq!(reply.status(), StatusCode::OK),
+                        // A request that was not sent, as the connection takes no more: no error of the connection.
+                        Err(error) if error.is_canceled() || format!("{error:?}").contains("NO_ERROR") => {
+                            let mut sender = shared.lock().await;
+                            if sender.ready().await.is_err() {
+                                *sender = connect().await;
+                            }
+                            continue;
+                        }
+                        Err(error) => panic!("{error:?}"),
+                    }
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let await_answers = |count: usize| {
+        let until = answered.load(Ordering::Relaxed) + count;
+        while answered.load(Ordering::Relaxed) < until && callers.iter().all(|caller| !caller.is_finished()) {
+            std::thread::yield_now();
+        }
+    };
+    await_answers(500);
+    server.app.lifecycle.enter(Phase::Draining);
+    await_answers(2_000);
+    stop.store(true, Ordering::Relaxed);
+    for caller in callers {
+        runtime.block_on(caller).unwrap();
+    }
 }

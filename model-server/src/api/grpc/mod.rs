@@ -32,7 +32,7 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 /// The header that says how messages are compressed.
-const ENCODING: &str = "grpc-encoding";
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const UNIMPLEMENTED: u16 = 12;
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// Bytes before a message: whether it is compressed, and its length.
@@ -122,7 +122,7 @@ pub async fn message(app: &App, headers: &HeaderMap, mut held: Held) -> Result<H
     if !is_compressed {
         return Ok(held);
     }
-    let coding = Coding::of(headers, ENCODING)?;
+    let coding = Coding::of(headers, &ENCODING)?;
     let coding = coding.ok_or_else(|| ApiError::bad_request(format!("a compressed message without {ENCODING}")))?;
     // The room that the packed message takes is given back when it has been read.
     let packed = Body::from(std::mem::take(&mut held.bytes));

@@ -5,6 +5,7 @@ mod schemas;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderName;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use slipway_model::{Artefact, Field, Manifest, Unknown};
@@ -71,11 +72,11 @@ pub fn document(artefact: &Artefact, settings: &Settings, max_rows: usize) -> Va
                 "Warnings": header("Columns that were ignored"),
             },
             "parameters": {
-                "RequestId": parameter(REQUEST_ID_HEADER, "Repeated in the reply", &json!({"type": "string", "maxLength": 128})),
+                "RequestId": parameter(&REQUEST_ID_HEADER, "Repeated in the reply", &json!({"type": "string", "maxLength": 128})),
                 "Deadline": deadline_parameter(settings.limits.request_timeout_ms),
-                "TraceParent": parameter(trace::HEADER, "The trace that the request is a part of (W3C)", &json!({"type": "string"})),
+                "TraceParent": parameter(&trace::HEADER, "The trace that the request is a part of (W3C)", &json!({"type": "string"})),
                 "JsonLength": parameter(
-                    binary::HEADER,
+                    &binary::HEADER,
                     "How many bytes of the body are JSON, where tensors follow as bytes",
                     &json!({"type": "integer", "minimum": 0}),
                 ),
@@ -86,7 +87,7 @@ pub fn document(artefact: &Artefact, settings: &Settings, max_rows: usize) -> Va
         document["security"] = json!([{"Bearer": []}, {"ApiKey": []}, {"Basic": []}]);
         document["components"]["securitySchemes"] = json!({
             "Bearer": {"type": "http", "scheme": "bearer", "description": "The key"},
-            "ApiKey": {"type": "apiKey", "in": "header", "name": keys::HEADER, "description": "The key"},
+            "ApiKey": {"type": "apiKey", "in": "header", "name": keys::HEADER.as_str(), "description": "The key"},
             "Basic": {"type": "http", "scheme": "basic", "description": "For browsers: any user, and the key as the password"},
         });
     }
@@ -97,8 +98,8 @@ fn header(description: &str) -> Value {
     json!({"description": description, "schema": {"type": "string"}})
 }
 
-fn parameter(name: &str, description: &str, schema: &Value) -> Value {
-    json!({"name": name, "in": "header", "description": description, "schema": schema})
+fn parameter(name: &HeaderName, description: &str, schema: &Value) -> Value {
+    json!({"name": name.as_str(), "in": "header", "description": description, "schema": schema})
 }
 
 fn deadline_parameter(usual: Option<u64>) -> Value {
@@ -106,7 +107,7 @@ fn deadline_parameter(usual: Option<u64>) -> Value {
     if let Some(usual) = usual {
         schema["default"] = usual.into();
     }
-    parameter(deadline::HEADER, "After so many milliseconds nobody waits for the reply any more", &schema)
+    parameter(&deadline::HEADER, "After so many milliseconds nobody waits for the reply any more", &schema)
 }
 
 fn reference(schema: &str) -> Value {
@@ -124,9 +125,9 @@ fn response(description: &str, schema: &Value, example: Option<Value>) -> Value 
         content["example"] = example;
     }
     let headers = json!({
-        MODEL_HEADER: {"$ref": "#/components/headers/Model"},
-        VERSION_HEADER: {"$ref": "#/components/headers/Version"},
-        REQUEST_ID_HEADER: {"$ref": "#/components/headers/RequestId"},
+        (MODEL_HEADER.as_str()): {"$ref": "#/components/headers/Model"},
+        (VERSION_HEADER.as_str()): {"$ref": "#/components/headers/Version"},
+        (REQUEST_ID_HEADER.as_str()): {"$ref": "#/components/headers/RequestId"},
     });
     json!({"description": description, "headers": headers, "content": {"application/json": content}})
 }

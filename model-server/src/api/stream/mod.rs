@@ -99,7 +99,8 @@ pub async fn answer(app: Arc<App>, request: Request, format: Format) -> Result<R
 async fn start(app: Arc<App>, request: Request, format: Format) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    let known = Coding::of(headers, "content-encoding").and_then(|coding| Ok((coding, Deadline::of(headers, None)?)));
+    let known =
+        Coding::of(headers, &header::CONTENT_ENCODING).and_then(|coding| Ok((coding, Deadline::of(headers, None)?)));
     let (coding, deadline) = match known {
         Ok(known) => known,
         Err(error) => return Err(body::refuse(headers, body, error).await),

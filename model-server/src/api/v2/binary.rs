@@ -4,14 +4,14 @@
 use std::borrow::Cow;
 use std::str;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 
 use crate::api::body;
 use crate::api::error::ApiError;
 use crate::api::json::Cell;
 
 /// The header that says how many bytes of a body are JSON; tensors follow.
-pub const HEADER: &str = "inference-header-content-length";
+pub const HEADER: HeaderName = HeaderName::from_static("inference-header-content-length");
 
 /// Refuses what is neither JSON nor JSON with tensors behind it.
 pub fn require(headers: &HeaderMap) -> Result<(), ApiError> {

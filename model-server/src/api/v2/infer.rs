@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -84,6 +84,6 @@ fn reply(app: &App, id: Option<&str>, inferred: &Inferred<'_>) -> Response {
     let length = HeaderValue::from(body.len());
     body.append(&mut bytes);
     let media_type = HeaderValue::from_static("application/octet-stream");
-    let headers = [(header::CONTENT_TYPE, media_type), (HeaderName::from_static(binary::HEADER), length)];
+    let headers = [(header::CONTENT_TYPE, media_type), (binary::HEADER, length)];
     (headers, body).into_response()
 }
