@@ -19,22 +19,22 @@ const HEADER: usize = 9;
 /// The type of a ping, and the flag that it is an answer (section 6.7).
 const PING: u8 = 6;
 const ACK: u8 = 1;
-/// How much is read at a time, bytes.
-const PIECE: usize = 16 << 10;
+/// How much room a connection keeps while nothing comes, bytes.
+const KEPT: usize = 1 << 10;
 
 /// The stream.
 #[derive(Debug)]
 pub struct Unacked<S> {
     stream: S,
     frames: Frames,
-    read: Box<[u8]>,
+    /// What came and is to be passed on.
     sorted: BytesMut,
 }
 
 impl<S> Unacked<S> {
     /// Of a connection that begins.
     pub fn new(stream: S) -> Unacked<S> {
-        Unacked { stream, frames: Frames::default(), read: vec![0; PIECE].into(), sorted: BytesMut::new() }
+        Unacked { stream, frames: Frames::default(), sorted: BytesMut::new() }
     }
 }
 
@@ -85,17 +85,22 @@ impl Frames {
 impl<S: AsyncRead + Unpin> AsyncRead for Unacked<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        let before = buf.filled().len();
         while this.sorted.is_empty() {
-            let mut read = ReadBuf::new(&mut this.read);
-            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut read))?;
-            if read.filled().is_empty() {
+            ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+            if buf.filled().len() == before {
                 return Poll::Ready(Ok(()));
             }
-            this.frames.sort(read.filled(), &mut this.sorted);
+            this.frames.sort(&buf.filled()[before..], &mut this.sorted);
+            buf.set_filled(before);
         }
+        // A header that has come in two parts may be a few bytes too many.
         let length = this.sorted.len().min(buf.remaining());
         buf.put_slice(&this.sorted[..length]);
         this.sorted.advance(length);
+        if this.sorted.is_empty() && this.sorted.capacity() > KEPT {
+            this.sorted = BytesMut::new();
+        }
         Poll::Ready(Ok(()))
     }
 }
