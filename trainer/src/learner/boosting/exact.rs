@@ -73,7 +73,7 @@ impl Grower for ExactGrower<'_> {
                 &of_sample
             }
         };
-        let pairs = (0..).zip(slopes).map(|(row, &[gradient, _])| [gradient, self.rows.weight(row)]).collect();
+        let pairs = (0..).zip(slopes).map(|(row, &[gradient, _])| [gradient, self.rows.weight(row)]);
         let grown = self.trees.grow(pairs, rows, &self.rows.options, random.splitter_seed());
         let reached = grown.reached();
         let mut sums = vec![[0.0; 2]; grown.nodes.len()];

@@ -144,8 +144,11 @@ impl Bins {
         let (sums, counts) = (&mut *self.sums, &mut *self.counts);
         match (lanes.len(), width, counts_rows) {
             (1, ..) => {
-                let lane = lanes.start;
-                add_one(lane, &ranks.rows, (rows, pairs), &mut sums[lane], &mut counts[lane]);
+                // The room of the lanes that are not asked for is free.
+                let places = [lanes.start, (lanes.start + 1) % LANES];
+                if let (Ok(sums), Ok(counts)) = (sums.get_disjoint_mut(places), counts.get_disjoint_mut(places)) {
+                    add_one(lanes.start, ranks, (rows, pairs), sums, counts);
+                }
             }
             (_, 1, true) => add::<1, false>(&ranks.rows, rows, pairs, sums, counts),
             (_, 2, true) => add::<2, false>(&ranks.rows, rows, pairs, sums, counts),
@@ -187,16 +190,33 @@ impl Bins {
     }
 }
 
-/// Adds rows to the sums of the values that one column has, and counts them.
+/// Adds rows to the sums of the values that the column in `lane` has, and counts them, in the first of `sums` and `counts`. Many
+/// rows are added to the first and the second in turns, so that one addition need not wait for the one before it.
 fn add_one(
     lane: usize,
-    ranks: &[[u8; LANES]],
+    ranks: &Ranks,
     (rows, pairs): (&[u32], &[Pair]),
-    sums: &mut [Pair; FEW],
-    counts: &mut [u32; FEW],
+    [sums, other_sums]: [&mut [Pair; FEW]; 2],
+    [counts, other_counts]: [&mut [u32; FEW]; 2],
 ) {
-    for (&row, &pair) in rows.iter().zip(pairs) {
-        let rank = usize::from(ranks[row as usize][lane]);
+    let rank = |row: u32| usize::from(ranks.rows[row as usize][lane]);
+    let mut rest = 0;
+    if rows.len() >= MANY_ROWS {
+        rest = rows.len() / 2 * 2;
+        for (rows, pairs) in rows.as_chunks::<2>().0.iter().zip(pairs.as_chunks::<2>().0) {
+            let [first, second] = rows.map(rank);
+            sums[first] = plus(sums[first], pairs[0]);
+            other_sums[second] = plus(other_sums[second], pairs[1]);
+            counts[first] += 1;
+            other_counts[second] += 1;
+        }
+        for place in 0..ranks.values[lane] {
+            sums[place] = plus(sums[place], std::mem::take(&mut other_sums[place]));
+            counts[place] += std::mem::take(&mut other_counts[place]);
+        }
+    }
+    for (&row, &pair) in rows[rest..].iter().zip(&pairs[rest..]) {
+        let rank = rank(row);
         sums[rank] = plus(sums[rank], pair);
         counts[rank] += 1;
     }

@@ -10,7 +10,7 @@ pub(super) mod sums;
 use self::absolute::AbsoluteError;
 use self::classes::{Entropy, Gini};
 use self::poisson::Poisson;
-pub(super) use self::sums::Sums;
+pub(super) use self::sums::{Sums, SumsMemory};
 
 use super::grower::{Candidates, better_than};
 use crate::learner::Target;
@@ -60,17 +60,23 @@ pub(super) trait Measure {
 
 impl<'a> Criterion<'a> {
     /// The criterion of a name, for trees on rows of these weights; those of `rows` are above 0.
-    pub(super) fn new(name: Option<Name>, target: &'a Target, weights: Option<&'a [f64]>, rows: &[u32]) -> Self {
+    pub(super) fn new(
+        name: Option<Name>,
+        target: &'a Target,
+        weights: Option<&'a [f64]>,
+        rows: &[u32],
+        memory: SumsMemory,
+    ) -> Self {
         let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
         let other: Box<dyn Measure + 'a> = match (target, name) {
             (Target::Numbers(values), Some(Name::AbsoluteError)) => Box::new(AbsoluteError::new(values, weights)),
             (Target::Numbers(values), Some(Name::Poisson)) => Box::new(Poisson::new(values, weight)),
-            (Target::Numbers(values), _) => return Criterion::Sums(Sums::squared_error(values, weight, rows)),
+            (Target::Numbers(values), _) => return Criterion::Sums(Sums::squared_error(values, weight, rows, memory)),
             (Target::Classes { codes, count }, Some(Name::Entropy | Name::LogLoss)) => {
                 Box::new(Entropy::new(codes, *count, weight, rows))
             }
             (Target::Classes { codes, count: 2 }, _) => {
-                return Criterion::Sums(Sums::two_classes(codes, weight, rows));
+                return Criterion::Sums(Sums::two_classes(codes, weight, rows, memory));
             }
             (Target::Classes { codes, count }, _) => Box::new(Gini::new(codes, *count, weight)),
         };
@@ -130,6 +136,14 @@ impl<'a> Criterion<'a> {
         match self {
             Criterion::Sums(sums) => sums.follow(start, rows),
             Criterion::Other(other) => other.partition(start..start + rows.len(), goes_left),
+        }
+    }
+
+    /// Its memory, to be used again.
+    pub(super) fn into_memory(self) -> SumsMemory {
+        match self {
+            Criterion::Sums(sums) => sums.into_memory(),
+            Criterion::Other(_) => SumsMemory::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use slipway_spec::{Fraction, IntOrNone, MaxFeatures, Parameters, Splitter};
 
 use super::atlas::Atlas;
-use super::criterion::Criterion;
+use super::criterion::{Criterion, SumsMemory};
 use super::draw::RandomState;
 use super::grow::Limits;
 use super::weights::weights;
@@ -77,7 +77,8 @@ impl DecisionTree<'_> {
         let heavy: Vec<u32> = rows.iter().copied().filter(|row| weight(row) != 0.0).collect();
         let fraction = parameters.min_weight_fraction_leaf.map_or(0.0, Fraction::get);
         let min_weight = fraction * heavy.iter().map(weight).sum::<f64>();
-        let criterion = Criterion::new(parameters.criterion, &samples.target, weights.as_deref(), &heavy);
+        let criterion =
+            Criterion::new(parameters.criterion, &samples.target, weights.as_deref(), &heavy, SumsMemory::default());
         let mut atlas = Atlas::new(&self.0.sorted, &heavy, criterion, widest, min_weight);
         let mut raw = Vec::new();
         let score = |&(place, limits, seed): &Point| {

@@ -49,7 +49,7 @@ impl<'a> Ground<'a> {
                 &heavy
             }
         };
-        let criterion = Criterion::new(choice.criterion, &self.samples.target, weights, rows);
+        let criterion = Criterion::new(choice.criterion, &self.samples.target, weights, rows, workspace.take_sums());
         let order = Order::new(self.sorted.columns.len(), seed);
         if choice.random {
             grow(RandomSplits::new(&self.sorted, criterion, workspace), rows, options, order, workspace)

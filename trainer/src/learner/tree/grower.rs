@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::bins::{Between, Bins, Offered};
 use super::criterion::sums::Gains;
-use super::criterion::{Criterion, Found};
+use super::criterion::{Criterion, Found, SumsMemory};
 use super::draw::Order;
 use super::grow::{Options, Splitter};
 use super::presort::{Matrix, Presorted, Ranks, SortedColumn, key, present, row, value};
@@ -95,9 +95,15 @@ pub(crate) struct Workspace {
     scratch: Vec<u64>,
     row_scratch: Vec<u32>,
     looking: Looking,
+    sums: SumsMemory,
 }
 
 impl Workspace {
+    /// The memory of the sums of the tree before.
+    pub(super) fn take_sums(&mut self) -> SumsMemory {
+        std::mem::take(&mut self.sums)
+    }
+
     /// The rows of the tree grown last, those of each node together.
     pub(super) fn rows(&self) -> &[u32] {
         &self.rows
@@ -134,6 +140,7 @@ impl<'a> NodeRows<'a> {
     /// Gives its memory and its rows back.
     pub(super) fn finish(self, workspace: &mut Workspace) {
         (workspace.rows, workspace.marks, workspace.row_scratch) = (self.rows, self.marks, self.scratch);
+        workspace.sums = self.criterion.into_memory();
     }
 
     /// Starts with a node of these rows, which are ascending and not none.
@@ -154,21 +161,17 @@ impl<'a> NodeRows<'a> {
         self.criterion.enter(range.start, &self.rows[range], statistics);
     }
 
-    /// Sorts a node's rows into its children's, and marks them.
-    pub(super) fn partition(&mut self, range: Range<usize>, matrix: &Matrix, split: &Split) {
-        let rows = &mut self.rows[range.clone()];
-        let (mut left, mut right) = (0, 0);
-        for place in 0..rows.len() {
-            let row = rows[place];
-            let goes_left = split.goes_left(matrix.value(row, split.column));
-            self.marks[row as usize] = goes_left;
-            // Written to both sides, and counted on one: no branch to mispredict.
-            rows[left] = row;
-            self.scratch[right] = row;
-            left += usize::from(goes_left);
-            right += usize::from(!goes_left);
+    /// Marks the rows of a node that go left by the values that they have.
+    pub(super) fn mark(&mut self, range: Range<usize>, matrix: &Matrix, split: &Split) {
+        for &row in &self.rows[range] {
+            self.marks[row as usize] = split.goes_left(matrix.value(row, split.column));
         }
-        rows[left..].copy_from_slice(&self.scratch[..right]);
+    }
+
+    /// Sorts a node's rows into its children's, as they are marked.
+    pub(super) fn partition(&mut self, range: Range<usize>) {
+        let rows = &mut self.rows[range.clone()];
+        partition(rows, &mut self.scratch, |row| self.marks[row as usize]);
         self.criterion.partition(range.start, rows, &self.marks);
     }
 
@@ -283,6 +286,32 @@ impl<'a> Grower<'a> {
     }
 }
 
+impl Grower<'_> {
+    /// Marks the rows of a node that go left, by what is nearest in memory.
+    fn mark(&mut self, range: Range<usize>, split: &Split) {
+        let marks = &mut self.nodes.marks;
+        let keys = self.orders[split.column].get(range.clone()).unwrap_or_default();
+        match &self.columns[split.column] {
+            SortedColumn::Many { .. } if range.len() > self.unordered => {
+                let present = present(keys);
+                let (missing, left) = (keys.len() - present, split.left);
+                let below = if split.missing_left && missing > 0 { left - missing } else { left };
+                for (place, &key) in keys.iter().enumerate() {
+                    marks[row(key) as usize] = place < below || (place >= present && split.missing_left);
+                }
+            }
+            &SortedColumn::Few { ref values, group, lane } => {
+                let goes_left: Vec<bool> = values.iter().map(|&value| split.goes_left(value)).collect();
+                let ranks = &self.ranks[group].rows;
+                for &row in &self.nodes.rows[range] {
+                    marks[row as usize] = goes_left[usize::from(ranks[row as usize][lane])];
+                }
+            }
+            SortedColumn::Many { .. } => self.nodes.mark(range, self.matrix, split),
+        }
+    }
+}
+
 /// The best split of the node entered last by a column that has its rows in this order.
 fn offer_of_order(
     place: usize,
@@ -390,7 +419,8 @@ impl<'a> Splitter<'a> for Grower<'a> {
     }
 
     fn split_rows(&mut self, range: Range<usize>, split: &Split) {
-        self.nodes.partition(range, self.matrix, split);
+        self.mark(range.clone(), split);
+        self.nodes.partition(range);
     }
 
     fn split_orders(&mut self, range: Range<usize>, split: &Split, at_once: bool, goes_on: [bool; 2]) {
@@ -409,7 +439,7 @@ impl<'a> Splitter<'a> for Grower<'a> {
             }
             let keys = &mut order[range.clone()];
             match needs {
-                [true, true] => partition(keys, scratch, marks),
+                [true, true] => partition(keys, scratch, |key| marks[row(key) as usize]),
                 [true, false] => keep_left(keys, marks),
                 _ => keep_right(keys, marks),
             }
@@ -446,19 +476,20 @@ pub(super) fn better_than(gain: f64) -> f64 {
     if gain.is_infinite() { gain } else { gain + ROUNDING * gain.abs() }
 }
 
-/// Moves what goes left to the front, keeping the order on both sides.
-fn partition(keys: &mut [u64], scratch: &mut [u64], goes_left: &[bool]) {
+/// Moves what goes left to the front, keeping the order on both sides. `scratch` has room for all.
+pub(super) fn partition<T: Copy>(items: &mut [T], scratch: &mut [T], goes_left: impl Fn(T) -> bool) {
+    let scratch = &mut scratch[..items.len()];
     let (mut left, mut right) = (0, 0);
-    for place in 0..keys.len() {
-        let key = keys[place];
+    for place in 0..items.len() {
+        let item = items[place];
         // Written to both sides, and counted on one: no branch to mispredict.
-        keys[left] = key;
-        scratch[right] = key;
-        let is_left = usize::from(goes_left[row(key) as usize]);
+        items[left] = item;
+        scratch[right] = item;
+        let is_left = usize::from(goes_left(item));
         left += is_left;
         right += 1 - is_left;
     }
-    keys[left..].copy_from_slice(&scratch[..right]);
+    items[left..].copy_from_slice(&scratch[..right]);
 }
 
 /// Moves what goes left to the front, keeping the order there. What is behind is lost.
@@ -481,22 +512,6 @@ fn keep_right(keys: &mut [u64], goes_left: &[bool]) {
         if right == 0 {
             return;
         }
-    }
-}
-
-/// The same for plain rows.
-pub(super) fn partition_rows(rows: &mut [u32], scratch: &mut [u64], goes_left: &[bool]) {
-    let (mut left, mut right) = (0, 0);
-    for place in 0..rows.len() {
-        let row = rows[place];
-        rows[left] = row;
-        scratch[right] = u64::from(row);
-        let is_left = usize::from(goes_left[row as usize]);
-        left += is_left;
-        right += 1 - is_left;
-    }
-    for (row, key) in rows[left..].iter_mut().zip(&scratch[..right]) {
-        *row = *key as u32;
     }
 }
 

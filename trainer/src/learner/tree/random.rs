@@ -273,7 +273,8 @@ impl<'a> Splitter<'a> for RandomSplits<'a> {
     }
 
     fn split_rows(&mut self, range: Range<usize>, split: &Split) {
-        self.nodes.partition(range, self.matrix, split);
+        self.nodes.mark(range.clone(), self.matrix, split);
+        self.nodes.partition(range);
     }
 
     fn split_orders(&mut self, _range: Range<usize>, _split: &Split, _at_once: bool, _goes_on: [bool; 2]) {}

@@ -22,8 +22,14 @@ impl ResidualTrees {
 
     /// Grows a tree of least squared errors on `rows`, which are ascending and weigh something. `pairs` has the target times
     /// the weight, and the weight, of every row to learn from; `seed` breaks ties between columns.
-    pub(crate) fn grow(&mut self, pairs: Vec<[f64; 2]>, rows: &[u32], options: &Options, seed: u32) -> Grown {
-        let criterion = Criterion::Sums(Sums::of_pairs(pairs, rows));
+    pub(crate) fn grow(
+        &mut self,
+        pairs: impl Iterator<Item = [f64; 2]>,
+        rows: &[u32],
+        options: &Options,
+        seed: u32,
+    ) -> Grown {
+        let criterion = Criterion::Sums(Sums::of_pairs(pairs, rows, self.workspace.take_sums()));
         let order = Order::new(self.sorted.columns.len(), seed);
         let rules = Rules::of(options);
         let workspace = &mut self.workspace;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::grower::{Candidates, partition_rows};
+use super::super::grower::{Candidates, partition};
 use super::super::presort::{is_same, row};
 use super::{Best, Found, Measure};
 
@@ -22,7 +22,7 @@ pub(in super::super) struct AbsoluteError<'a> {
     middle: f64,
     /// Rows of each node together, ascending by target.
     by_target: Vec<u32>,
-    scratch: Vec<u64>,
+    scratch: Vec<u32>,
     /// Of the node entered last: targets less `middle` with their weights, ascending, and the place of each row among them,
     /// from 1.
     sorted: Vec<Item>,
@@ -135,7 +135,7 @@ impl Measure for AbsoluteError<'_> {
     }
 
     fn partition(&mut self, range: Range<usize>, goes_left: &[bool]) {
-        partition_rows(&mut self.by_target[range], &mut self.scratch, goes_left);
+        partition(&mut self.by_target[range], &mut self.scratch, |row| goes_left[row as usize]);
     }
 }
 

@@ -35,22 +35,28 @@ enum Kind {
     TwoClasses,
 }
 
-/// A criterion by sums.
-#[derive(Debug)]
-pub(in super::super) struct Sums {
-    kind: Kind,
+/// What one set of sums after the other can use.
+#[derive(Debug, Default)]
+pub(in super::super) struct SumsMemory {
     /// Target times weight, and weight, of each row.
     by_row: Vec<Pair>,
     /// The same in the order in which the rows of nodes stand together.
     by_place: Vec<Pair>,
     /// The targets themselves, by row.
     targets: Vec<f64>,
-    /// Of the node entered last.
-    total: Pair,
     /// One divided by every number of rows, where all weigh 1; otherwise empty.
     shares: Vec<f64>,
     /// The same in the other order.
     shares_of_rest: Vec<f64>,
+}
+
+/// A criterion by sums.
+#[derive(Debug)]
+pub(in super::super) struct Sums {
+    kind: Kind,
+    own: SumsMemory,
+    /// Of the node entered last.
+    total: Pair,
 }
 
 /// Memory for the gains of one column's splits.
@@ -62,32 +68,61 @@ pub(in super::super) struct Gains {
 
 impl Sums {
     /// Squared errors of `target`; `rows` are those of the tree.
-    pub(in super::super) fn squared_error(target: &[f64], weight: impl Fn(usize) -> f64, rows: &[u32]) -> Self {
+    pub(in super::super) fn squared_error(
+        target: &[f64],
+        weight: impl Fn(usize) -> f64,
+        rows: &[u32],
+        mut memory: SumsMemory,
+    ) -> Self {
         let offset = rows.iter().map(|&row| target[row as usize]).sum::<f64>() / rows.len() as f64;
-        let targets: Vec<f64> = target.iter().map(|value| value - offset).collect();
-        let pair = |(row, value): (usize, &f64)| [value * weight(row), weight(row)];
-        let pairs = targets.iter().enumerate().map(pair).collect();
-        Sums::new(Kind::SquaredError { offset }, pairs, targets, rows)
+        memory.targets.clear();
+        memory.targets.extend(target.iter().map(|value| value - offset));
+        Sums::of_targets(Kind::SquaredError { offset }, weight, rows, memory)
     }
 
     /// The classes 0 and 1.
-    pub(in super::super) fn two_classes(codes: &[u32], weight: impl Fn(usize) -> f64, rows: &[u32]) -> Self {
-        let pair = |(row, code): (usize, &u32)| [f64::from(*code) * weight(row), weight(row)];
-        let targets = codes.iter().map(|&code| f64::from(code)).collect();
-        Sums::new(Kind::TwoClasses, codes.iter().enumerate().map(pair).collect(), targets, rows)
+    pub(in super::super) fn two_classes(
+        codes: &[u32],
+        weight: impl Fn(usize) -> f64,
+        rows: &[u32],
+        mut memory: SumsMemory,
+    ) -> Self {
+        memory.targets.clear();
+        memory.targets.extend(codes.iter().map(|&code| f64::from(code)));
+        Sums::of_targets(Kind::TwoClasses, weight, rows, memory)
     }
 
     /// Squared errors of targets of which each comes times its weight, and with that weight.
-    pub(in super::super) fn of_pairs(pairs: Vec<Pair>, rows: &[u32]) -> Self {
-        let targets = pairs.iter().map(|[target, weight]| target / weight).collect();
-        Sums::new(Kind::SquaredError { offset: 0.0 }, pairs, targets, rows)
+    pub(in super::super) fn of_pairs(pairs: impl Iterator<Item = Pair>, rows: &[u32], mut memory: SumsMemory) -> Self {
+        memory.by_row.clear();
+        memory.by_row.extend(pairs);
+        memory.targets.clear();
+        memory.targets.extend(memory.by_row.iter().map(|[target, weight]| target / weight));
+        Sums::new(Kind::SquaredError { offset: 0.0 }, rows, memory)
     }
 
-    fn new(kind: Kind, by_row: Vec<Pair>, targets: Vec<f64>, rows: &[u32]) -> Self {
-        let alike = rows.iter().all(|&row| by_row[row as usize][1] == 1.0);
-        let shares = if alike { (0..=rows.len()).map(|rows| 1.0 / rows as f64).collect() } else { Vec::new() };
-        let shares_of_rest = shares.iter().rev().copied().collect();
-        Sums { kind, by_row, by_place: Vec::new(), targets, total: [0.0; 2], shares, shares_of_rest }
+    fn of_targets(kind: Kind, weight: impl Fn(usize) -> f64, rows: &[u32], mut memory: SumsMemory) -> Self {
+        let pair = |(row, target): (usize, &f64)| [target * weight(row), weight(row)];
+        memory.by_row.clear();
+        memory.by_row.extend(memory.targets.iter().enumerate().map(pair));
+        Sums::new(kind, rows, memory)
+    }
+
+    fn new(kind: Kind, rows: &[u32], mut memory: SumsMemory) -> Self {
+        let SumsMemory { by_row, shares, shares_of_rest, .. } = &mut memory;
+        let counted = if rows.iter().all(|&row| by_row[row as usize][1] == 1.0) { rows.len() + 1 } else { 0 };
+        if shares.len() != counted {
+            shares.clear();
+            shares.extend((0..counted).map(|rows| 1.0 / rows as f64));
+            shares_of_rest.clear();
+            shares_of_rest.extend(shares.iter().rev());
+        }
+        Sums { kind, own: memory, total: [0.0; 2] }
+    }
+
+    /// Its memory, to be used again.
+    pub(super) fn into_memory(self) -> SumsMemory {
+        self.own
     }
 
     /// Numbers in one prediction.
@@ -96,13 +131,13 @@ impl Sums {
     }
 
     pub(super) fn begin(&mut self, rows: &[u32]) {
-        self.by_place.clear();
-        self.by_place.extend(rows.iter().map(|&row| self.by_row[row as usize]));
+        self.own.by_place.clear();
+        self.own.by_place.extend(rows.iter().map(|&row| self.own.by_row[row as usize]));
     }
 
     pub(super) fn follow(&mut self, start: usize, rows: &[u32]) {
-        for (pair, &row) in self.by_place[start..].iter_mut().zip(rows) {
-            *pair = self.by_row[row as usize];
+        for (pair, &row) in self.own.by_place[start..].iter_mut().zip(rows) {
+            *pair = self.own.by_row[row as usize];
         }
     }
 
@@ -111,13 +146,13 @@ impl Sums {
     }
 
     pub(super) fn measure(&self, start: usize, rows: &[u32], statistics: &mut [f64]) -> f64 {
-        let pairs = &self.by_place[start..start + rows.len()];
+        let pairs = &self.own.by_place[start..start + rows.len()];
         match self.kind {
             Kind::SquaredError { .. } if self.counts_rows() => {
                 squared_error(pairs.iter().map(|&[y, _]| ([y, 1.0], y)), statistics)
             }
             Kind::SquaredError { .. } => {
-                let targets = rows.iter().map(|&row| self.targets[row as usize]);
+                let targets = rows.iter().map(|&row| self.own.targets[row as usize]);
                 squared_error(pairs.iter().copied().zip(targets), statistics)
             }
             Kind::TwoClasses => two_classes(pairs, statistics),
@@ -136,7 +171,7 @@ impl Sums {
 
     /// Sums of a node's rows, from where they start.
     pub(in super::super) fn pairs(&self, start: usize, rows: usize) -> &[Pair] {
-        &self.by_place[start..start + rows]
+        &self.own.by_place[start..start + rows]
     }
 
     /// Sum of the node entered last.
@@ -146,7 +181,7 @@ impl Sums {
 
     /// Whether all rows weigh 1, so that weights are numbers of rows.
     pub(in super::super) fn counts_rows(&self) -> bool {
-        !self.shares.is_empty()
+        !self.own.shares.is_empty()
     }
 
     /// What a side predicts, of two classes the share of the second.
@@ -174,7 +209,7 @@ impl Sums {
     fn before(&self, candidates: &Candidates<'_>) -> Pair {
         candidates.keys[..candidates.first - 1]
             .iter()
-            .fold([0.0; 2], |sum, &key| plus(sum, self.by_row[row(key) as usize]))
+            .fold([0.0; 2], |sum, &key| plus(sum, self.own.by_row[row(key) as usize]))
     }
 
     /// Where all rows weigh 1.
@@ -182,10 +217,11 @@ impl Sums {
         let Candidates { keys, first, last, .. } = *candidates;
         let gains = room(gains, last + 1 - first);
         let [before, _] = self.before(candidates);
-        add_up(&keys[first - 1..=last], &self.targets, before, gains);
+        add_up(&keys[first - 1..=last], &self.own.targets, before, gains);
         // Shares of the rows on the right, which become fewer.
-        let unused = self.shares.len() - 1 - keys.len();
-        let (lefts, rights) = (&self.shares[first..=last], &self.shares_of_rest[unused + first..=unused + last]);
+        let unused = self.own.shares.len() - 1 - keys.len();
+        let (lefts, rights) =
+            (&self.own.shares[first..=last], &self.own.shares_of_rest[unused + first..=unused + last]);
         let best = to_gains_by_rows(gains, lefts, rights, self.total[0]);
         first_of_best(gains, best, first)
     }
@@ -195,7 +231,7 @@ impl Sums {
         let Candidates { keys, first, last, .. } = *candidates;
         let gains = room(&mut memory.gains, last + 1 - first);
         let weights = room(&mut memory.weights, last + 1 - first);
-        add_up_weighted(&keys[first - 1..=last], &self.by_row, self.before(candidates), (gains, weights));
+        add_up_weighted(&keys[first - 1..=last], &self.own.by_row, self.before(candidates), (gains, weights));
         let best = to_gains_by_weight(gains, weights, self.total);
         first_of_best(gains, best, first)
     }
@@ -206,7 +242,7 @@ impl Sums {
         let mut left = self.before(candidates);
         let mut best = Best::default();
         for (count, pair) in (first..).zip(keys[first - 1..=last].windows(2)) {
-            left = plus(left, self.by_row[row(pair[0]) as usize]);
+            left = plus(left, self.own.by_row[row(pair[0]) as usize]);
             if is_same(pair[0], pair[1]) {
                 continue;
             }
