@@ -18,6 +18,8 @@ pub struct Case {
     pub peer_parameters: Value,
     /// How categories become numbers, on both sides.
     pub encoding: &'static str,
+    /// Whether numbers are standardised for scikit-learn, as Slipway's linear models do by themselves.
+    pub standardised: bool,
     /// The tasks it is for; `None` for both.
     pub task: Option<Task>,
     /// Whether chance decides what is learned, so that only the mean over seeds can be compared.
@@ -98,6 +100,7 @@ pub fn all() -> Vec<Case> {
         parameters: json!({}),
         peer_parameters: json!({}),
         encoding: "OneHot",
+        standardised: true,
         task: None,
         random: false,
         ratio_at_least: None,
@@ -108,7 +111,7 @@ pub fn all() -> Vec<Case> {
     let linear =
         |estimator, parameters, ratio_at_least| Case { estimator, parameters, ratio_at_least, ..regression.clone() };
     let logistic = Case { estimator: "LogisticRegression", ..classification.clone() };
-    let tree = Case { encoding: "Ordinal", ..base.clone() };
+    let tree = Case { encoding: "Ordinal", standardised: false, ..base.clone() };
     let forest = Case { random: true, large: Large::SlipwayAlone(Some(12)), ..tree.clone() };
     vec![
         base,
@@ -123,7 +126,7 @@ pub fn all() -> Vec<Case> {
             large: Large::Nobody,
             ..logistic
         },
-        Case { estimator: "GaussianNB", ..classification },
+        Case { estimator: "GaussianNB", standardised: false, ..classification },
         Case { estimator: "DecisionTree", ratio_at_least: Some(8.0), ..tree.clone() },
         Case {
             estimator: "DecisionTree",

@@ -39,12 +39,13 @@ class Tables:
     def __init__(self):
         self.path, self.frame, self.encoded = None, None, {}
 
-    def get(self, table, encoding):
+    def get(self, request):
+        table, how = request["table"], (request["encoding"], request["standardised"])
         if self.path != table["path"]:
             self.path, self.frame, self.encoded = table["path"], read(table), {}
-        if encoding not in self.encoded:
-            self.encoded[encoding] = encode(self.frame, table, encoding)
-        return self.encoded[encoding]
+        if how not in self.encoded:
+            self.encoded[how] = encode(self.frame, table, *how)
+        return self.encoded[how]
 
 
 def read(table):
@@ -58,7 +59,7 @@ def read(table):
     )
 
 
-def encode(frame, table, encoding):
+def encode(frame, table, encoding, standardised):
     """Training and test rows as matrices of 64-bit floats, rows after rows, and their targets."""
     train = (frame["set"] == "train").to_numpy()
     blocks = []
@@ -67,7 +68,7 @@ def encode(frame, table, encoding):
         if feature["kind"] == "Number":
             values = column.to_numpy(float)
             values = np.where(np.isnan(values), np.nanmedian(values[train]), values)[:, None]
-            if encoding == "OneHot":
+            if standardised:
                 values = StandardScaler().fit(values[train]).transform(values)
         else:
             labels, codes = np.unique(column.to_numpy(object), return_inverse=True)
@@ -107,7 +108,7 @@ def timed(fit):
 
 def fit(tables, request):
     table = request["table"]
-    x, y, xt, yt = tables.get(table, request["encoding"])
+    x, y, xt, yt = tables.get(request)
     kind = estimator(request["estimator"], table["task"])
     model = kind(**accepted(kind, request["parameters"]))
     answer = timed(lambda: model.fit(x, y))
@@ -131,7 +132,7 @@ def one_row(model, row):
 def search(tables, request):
     """A grid search; with `sample`, over so many points chosen at random, the time scaled to the whole grid."""
     table = request["table"]
-    x, y, xt, yt = tables.get(table, request["encoding"])
+    x, y, xt, yt = tables.get(request)
     kind = estimator(request["estimator"], table["task"])
     grid = {k: [None if v == "None" else v for v in values] for k, values in request["grid"].items()}
     points = list(ParameterGrid(grid))

@@ -115,6 +115,7 @@ fn request(table: &Prepared, case: &Case, seed: usize) -> Value {
         "what": "fit",
         "table": table,
         "encoding": case.encoding,
+        "standardised": case.standardised,
         "estimator": case.estimator,
         "parameters": case.peer_parameters(table, seed),
     })
