@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use hyper::Uri;
 use slipway_model::{Digest, Kernel};
 use slipway_spec::contract::{Exit, reason_last};
 
 use crate::api::cors::Origin;
+use crate::probe;
 
 const MIB: usize = 1 << 20;
 /// Longest deadline of a request, milliseconds: an hour.
@@ -69,6 +71,11 @@ pub struct Config {
     /// the server's own page]
     #[arg(long, env = "SLIPWAY_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
+
+    /// Collector that gets the spans of requests whose traceparent says that they are recorded, as OTLP over HTTP, such as
+    /// <http://collector:4318> [default: none]
+    #[arg(long, env = "SLIPWAY_OTLP_ENDPOINT", value_name = "URL", value_parser = probe::address)]
+    pub otlp_endpoint: Option<Uri>,
 
     /// Log every request
     #[arg(long, env = "SLIPWAY_ACCESS_LOG")]

@@ -10,6 +10,7 @@ pub mod config;
 mod ids;
 pub mod listen;
 pub mod metrics;
+pub mod otlp;
 pub mod probe;
 mod run;
 pub mod state;

@@ -76,6 +76,7 @@ pub struct Metrics {
     refused: Family<Reason, Counter>,
     rows_predicted: Counter,
     rows_refused: Counter,
+    spans: Family<Outcome, Counter>,
     /// Fields of rows that the model does not know.
     pub unknown_fields: Counter,
     /// Requests being answered.
@@ -94,6 +95,7 @@ impl Metrics {
             refused: Family::default(),
             rows_predicted: rows.get_or_create_owned(&Outcome { outcome: "predicted" }),
             rows_refused: rows.get_or_create_owned(&Outcome { outcome: "refused" }),
+            spans: Family::default(),
             unknown_fields: Counter::default(),
             in_flight: Gauge::default(),
             connections: Gauge::default(),
@@ -117,6 +119,7 @@ impl Metrics {
             "Fields of rows that the model does not know",
             metrics.unknown_fields.clone(),
         );
+        server.register("spans", "Spans of traces for the collector", metrics.spans.clone());
         server.register("requests_in_flight", "Requests being answered", metrics.in_flight.clone());
         server.register("connections", "Open connections of the API", metrics.connections.clone());
         registry.register_collector(Box::new(Process::new()));
@@ -132,6 +135,13 @@ impl Metrics {
     /// Counts a refusal.
     pub fn refused(&self, refusal: Refusal) {
         self.refused.get_or_create(&Reason { reason: refusal.name() }).inc();
+    }
+
+    /// Counts spans of traces.
+    pub fn spans(&self, sent: usize, dropped: usize) {
+        for (outcome, count) in [("sent", sent), ("dropped", dropped)] {
+            self.spans.get_or_create(&Outcome { outcome }).inc_by(count as u64);
+        }
     }
 
     /// Counts rows.

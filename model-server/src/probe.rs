@@ -46,7 +46,8 @@ struct Arguments {
     timeout_seconds: u64,
 }
 
-fn address(text: &str) -> Result<Uri, String> {
+/// An address that can be asked.
+pub(crate) fn address(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
     match (uri.scheme_str(), uri.host()) {
         (Some("http"), Some(_)) => Ok(uri),
@@ -154,7 +155,8 @@ async fn send(url: &Uri, body: Option<String>) -> Result<String, ProbeError> {
     if status.is_success() { Ok(answer) } else { Err(ProbeError::Refused { url: url.clone(), status, answer }) }
 }
 
-async fn exchange(
+/// Sends one request, a POST of JSON where there is a body, and reads the answer.
+pub(crate) async fn exchange(
     url: &Uri,
     body: Option<String>,
 ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {

@@ -24,6 +24,7 @@ use crate::config::{Config, Limits};
 use crate::listen::tls::{Tls, TlsError};
 use crate::listen::{self, Options, Stage, Watcher};
 use crate::metrics::{self, Metrics, Refusal};
+use crate::otlp::Exporter;
 use crate::state::{App, Lifecycle, Phase, Settings};
 
 /// Most connections of the admin port.
@@ -123,7 +124,11 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
     let options = Options { tls, ..Options::new(&limits) };
     let keys = config.api_keys.map(read_keys).transpose()?;
     let (access_log, origins) = (config.access_log, config.cors_origins);
-    let settings = Settings { limits, threads, access_log, keys, origins };
+    let manifest = &artefact.manifest;
+    let exporter = config
+        .otlp_endpoint
+        .map(|endpoint| Exporter::start(&endpoint, &manifest.model_name, &manifest.version, metrics.clone()));
+    let settings = Settings { limits, threads, access_log, keys, origins, exporter: exporter.clone() };
     let app = Arc::new(App::new(artefact, settings, metrics.clone(), lifecycle.clone()));
     let listener = bind(config.listen).await?;
     let address = listener.local_addr()?;
@@ -157,6 +162,9 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
     stage.send_replace(Stage::Closing);
     if timeout(Duration::from_secs(config.finish_seconds), traffic).await.is_err() {
         tracing::warn!("requests were still in flight at the end");
+    }
+    if let Some(exporter) = exporter {
+        exporter.flush().await;
     }
     tracing::info!("stopped");
     Ok(())

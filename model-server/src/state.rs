@@ -15,6 +15,7 @@ use crate::api::{openapi, page};
 use crate::config::Limits;
 use crate::ids::Ids;
 use crate::metrics::Metrics;
+use crate::otlp::Exporter;
 
 /// Memory for bodies is counted in blocks of this many bytes.
 pub const PENDING_BLOCK: usize = 16 << 10;
@@ -70,12 +71,21 @@ pub struct Settings {
     pub keys: Option<Arc<Keys>>,
     /// Where pages may come from that call.
     pub origins: Vec<Origin>,
+    /// What sends spans to a collector.
+    pub exporter: Option<Exporter>,
 }
 
 impl Default for Settings {
     /// The flags' defaults, with one thread.
     fn default() -> Self {
-        Settings { limits: Limits::default(), threads: 1, access_log: false, keys: None, origins: Vec::new() }
+        Settings {
+            limits: Limits::default(),
+            threads: 1,
+            access_log: false,
+            keys: None,
+            origins: Vec::new(),
+            exporter: None,
+        }
     }
 }
 
@@ -96,6 +106,8 @@ pub struct App {
     pub keys: Option<Arc<Keys>>,
     /// Where pages may come from that call.
     pub origins: Vec<Origin>,
+    /// What sends spans to a collector.
+    pub exporter: Option<Exporter>,
     /// Requests being predicted or waiting for it.
     pub in_flight: Semaphore,
     /// Large requests being predicted.
@@ -128,7 +140,7 @@ impl App {
         let manifest = &artefact.manifest;
         let max_rows = max_rows(&artefact.model, &settings.limits);
         let description = openapi::document(&artefact, &settings, max_rows);
-        let Settings { limits, threads, access_log, keys, origins } = settings;
+        let Settings { limits, threads, access_log, keys, origins, exporter } = settings;
         App {
             places: Places::new(artefact.model.fields()),
             max_rows,
@@ -147,6 +159,7 @@ impl App {
             page: Bytes::from(page::html(&artefact, keys.is_some())),
             keys,
             origins,
+            exporter,
             limits,
             artefact,
         }

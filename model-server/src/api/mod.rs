@@ -14,12 +14,12 @@ pub mod page;
 mod predict;
 mod route;
 mod stream;
-mod trace;
+pub mod trace;
 mod v1;
 mod v2;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -30,6 +30,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use tracing::Instrument;
 
+use crate::otlp::Span;
 use crate::state::{App, Phase};
 use body::Held;
 use coding::Coding;
@@ -76,6 +77,9 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let trace = Trace::of(request.headers(), || app.ids.span());
     let line = app.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
 
+    let recorded = trace.filter(|trace| app.exporter.is_some() && trace.is_sampled());
+    let recorded = recorded.map(|trace| (trace, request.method().to_string()));
+
     app.metrics.in_flight.inc();
     let open = route.is_some_and(|route| route.open);
     let origin = if app.origins.is_empty() { None } else { cors::allowed(&app.origins, request.headers()) };
@@ -97,6 +101,11 @@ async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> R
     let status = response.status();
     let label = route.map_or("other", |route| route.path);
     app.metrics.answered(label, status.as_u16(), begun.elapsed());
+    if let (Some(exporter), Some((trace, method))) = (&app.exporter, recorded) {
+        let duration = begun.elapsed();
+        let begun = SystemTime::now().checked_sub(duration).unwrap_or(UNIX_EPOCH);
+        exporter.export(Span { trace, route: label, method, status: status.as_u16(), begun, duration });
+    }
     if let Some((method, path)) = line {
         let (status, seconds) = (status.as_u16(), begun.elapsed().as_secs_f64());
         let request_id = id.to_str().unwrap_or_default();

@@ -18,6 +18,8 @@ const SAMPLED: u8 = 1;
 pub struct Trace {
     /// The trace: 32 hexadecimal digits.
     id: [u8; 32],
+    /// What the caller does for it: 16 hexadecimal digits.
+    caller: [u8; 16],
     /// What this server does for it.
     span: u64,
     sampled: bool,
@@ -47,12 +49,23 @@ impl Trace {
         let flags = u8::from_str_radix(std::str::from_utf8(flags).ok()?, 16).ok()?;
         // All zeros are nobody's.
         let span = span().max(1);
-        Some(Trace { id: id.try_into().ok()?, span, sampled: flags & SAMPLED != 0 })
+        let (id, caller) = (id.try_into().ok()?, caller.try_into().ok()?);
+        Some(Trace { id, caller, span, sampled: flags & SAMPLED != 0 })
     }
 
     /// The trace, for logs.
     pub fn id(&self) -> &str {
         std::str::from_utf8(&self.id).unwrap_or_default()
+    }
+
+    /// What the caller does for it.
+    pub fn caller(&self) -> &str {
+        std::str::from_utf8(&self.caller).unwrap_or_default()
+    }
+
+    /// Whether the caller records it.
+    pub fn is_sampled(&self) -> bool {
+        self.sampled
     }
 
     /// What this server does for it, for logs.

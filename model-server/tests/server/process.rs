@@ -1,6 +1,6 @@
 //! The program: how it starts, how it stops, and that probes are answered whatever happens.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -324,6 +324,66 @@ fn with_a_certificate_it_serves_over_tls() {
     let server = Server::start(dir.path(), &flags("one.key").each_ref().map(String::as_str));
     assert_eq!(server.probe("/readyz"), 200, "the admin port is for the cluster and stays as it is");
     assert!(Connection::open(server.address).unwrap().get("/v2").is_err());
+}
+
+#[test]
+fn recorded_traces_reach_the_collector() {
+    let dir = tempfile::tempdir().unwrap();
+    twice().write(dir.path());
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let collected = thread::spawn(move || {
+        let mut stream = BufReader::new(collector.accept().unwrap().0);
+        let (mut head, mut line) = (String::new(), String::new());
+        while stream.read_line(&mut line).unwrap() > 2 {
+            head.push_str(&std::mem::take(&mut line).to_ascii_lowercase());
+        }
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).unwrap();
+        stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+        (head, serde_json::from_slice::<Value>(&body).unwrap())
+    });
+    let server = Server::start(dir.path(), &["--otlp-endpoint", &endpoint, "--drain-seconds", "0"]);
+    let mut connection = Connection::open(server.address).unwrap();
+    let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for flags in ["00", "01"] {
+        let head = format!("GET /v2 HTTP/1.1\r\nHost: x\r\ntraceparent: 00-{id}-00f067aa0ba902b7-{flags}\r\n\r\n");
+        connection.write(head).unwrap();
+        assert_eq!(connection.read().unwrap().unwrap().status, 200);
+    }
+    // What waits is sent before the end.
+    server.signal("-TERM");
+    assert_eq!(server.end(), 0);
+    let (head, body) = collected.join().unwrap();
+    assert!(head.starts_with("post /v1/traces http/1.1") && head.contains("content-type: application/json"), "{head}");
+    let resource = &body["resourceSpans"][0];
+    assert_eq!(resource["resource"]["attributes"][0]["value"]["stringValue"], "twice");
+    let spans = resource["scopeSpans"][0]["spans"].as_array().unwrap();
+    assert_eq!(spans.len(), 1, "only what the caller records");
+    let span = &spans[0];
+    assert_eq!((&span["traceId"], &span["parentSpanId"]), (&Value::from(id), &Value::from("00f067aa0ba902b7")));
+    assert_eq!((&span["name"], &span["kind"]), (&Value::from("GET /v2"), &Value::from(2)));
+    let time = |key: &str| span[key].as_str().unwrap().parse::<u64>().unwrap();
+    assert!(time("startTimeUnixNano") <= time("endTimeUnixNano"));
+}
+
+#[test]
+fn a_collector_that_is_away_holds_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    twice().write(dir.path());
+    let server = Server::start(dir.path(), &["--otlp-endpoint", "http://127.0.0.1:1", "--drain-seconds", "0"]);
+    let mut connection = Connection::open(server.address).unwrap();
+    for number in 1..=600 {
+        let trace = format!("traceparent: 00-{number:032x}-00f067aa0ba902b7-01");
+        connection.write(format!("GET /v2 HTTP/1.1\r\nHost: x\r\n{trace}\r\n\r\n")).unwrap();
+        assert_eq!(connection.read().unwrap().unwrap().status, 200);
+    }
+    server.logged("cannot send spans");
+    let metrics = Connection::open(server.admin).unwrap().get("/metrics").unwrap().body;
+    assert!(metrics.contains("slipway_server_spans_total{outcome=\"dropped\"} 512"), "{metrics}");
+    server.signal("-TERM");
+    assert_eq!(server.end(), 0);
 }
 
 #[test]
