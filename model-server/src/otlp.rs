@@ -33,8 +33,8 @@ pub struct Span {
     pub trace: Trace,
     /// The route, as metrics name it.
     pub route: &'static str,
-    /// The method of HTTP.
-    pub method: String,
+    /// The method of HTTP, one of those that are known.
+    pub method: &'static str,
     /// The status of the answer; for gRPC the one that it has over REST.
     pub status: u16,
     /// When it began.

@@ -8,6 +8,7 @@ pub mod error;
 mod grpc;
 pub mod json;
 pub mod keys;
+mod observe;
 pub mod openapi;
 mod pack;
 pub mod page;
@@ -19,24 +20,20 @@ mod v1;
 mod v2;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
-use tracing::Instrument;
 
-use crate::otlp::Span;
-use crate::state::{App, Phase};
+use crate::state::App;
 use body::Held;
 use coding::Coding;
 use deadline::Deadline;
 use error::ApiError;
-use trace::Trace;
 
 /// The header that names the model, on every reply.
 pub const MODEL_HEADER: HeaderName = HeaderName::from_static("slipway-model");
@@ -45,8 +42,6 @@ pub const VERSION_HEADER: HeaderName = HeaderName::from_static("slipway-model-ve
 /// The header that identifies a request; the caller's own is repeated, otherwise one is made.
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const NOTHING_HERE: &str = "there is nothing at this address; /openapi.json lists what there is";
-/// Longest identifier of a request that is repeated, bytes.
-const MAX_REQUEST_ID: usize = 128;
 /// Bodies for which this times the fields is more are not read between two other requests, but on a thread of their own.
 const SMALL: usize = 1 << 20;
 /// As are bodies larger than this, bytes.
@@ -57,7 +52,7 @@ pub fn router(app: Arc<App>) -> Router {
     route::router()
         .method_not_allowed_fallback(|request| refuse(request, ApiError::method_not_allowed()))
         .fallback(|request| refuse(request, ApiError::not_found(NOTHING_HERE)))
-        .layer(from_fn_with_state(app.clone(), observe))
+        .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)
 }
 
@@ -65,91 +60,6 @@ pub fn router(app: Arc<App>) -> Router {
 async fn refuse(request: Request, error: ApiError) -> Response {
     let (parts, body) = request.into_parts();
     body::refuse(&parts.headers, body, error).await.into_response()
-}
-
-/// Counts a request and gives its reply the headers that all replies have.
-async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let route = request.extensions().get::<MatchedPath>().and_then(|matched| route::find(matched.as_str()));
-    let is_call = grpc::is_call(&request);
-    let packed = Coding::wanted(request.headers());
-    let id = request_id(&app, request.headers());
-    let trace = Trace::of(request.headers(), || app.ids.span());
-    let line = app.access_log.then(|| (request.method().clone(), request.uri().path().to_owned()));
-
-    let recorded = trace.filter(|trace| app.exporter.is_some() && trace.is_sampled());
-    let recorded = recorded.map(|trace| (trace, request.method().to_string()));
-
-    app.metrics.in_flight.inc();
-    let open = route.is_some_and(|route| route.open);
-    let origin = if app.origins.is_empty() { None } else { cors::allowed(&app.origins, request.headers()) };
-    let mut response = match &app.keys {
-        // Browsers ask without a key.
-        _ if origin.is_some() && cors::is_preflight(&request) => cors::preflight(),
-        Some(keys) if !open && !keys.admit(request.headers()) => turn_away(request).await,
-        _ => match &trace {
-            None => next.run(request).await,
-            Some(trace) => {
-                // What is said about the request meanwhile names its trace, however little is logged.
-                let span = tracing::error_span!("request", trace_id = trace.id(), span_id = trace.span());
-                next.run(request).instrument(span).await
-            }
-        },
-    };
-    app.metrics.in_flight.dec();
-
-    let status = response.status();
-    let label = route.map_or("other", |route| route.path);
-    app.metrics.answered(label, status.as_u16(), begun.elapsed());
-    if let (Some(exporter), Some((trace, method))) = (&app.exporter, recorded) {
-        let duration = begun.elapsed();
-        let begun = SystemTime::now().checked_sub(duration).unwrap_or(UNIX_EPOCH);
-        exporter.export(Span { trace, route: label, method, status: status.as_u16(), begun, duration });
-    }
-    if let Some((method, path)) = line {
-        let (status, seconds) = (status.as_u16(), begun.elapsed().as_secs_f64());
-        let request_id = id.to_str().unwrap_or_default();
-        let (trace_id, span_id) = (trace.as_ref().map(Trace::id), trace.as_ref().map(Trace::span));
-        tracing::info!(%method, path, status, seconds, request_id, trace_id, span_id, "answered");
-    }
-    if is_call {
-        response = grpc::dress(response, route.is_some());
-    } else if let Some(coding) = packed {
-        response = pack::pack(response, coding, || app.packers.clone().try_acquire_owned().ok());
-    }
-    let headers = response.headers_mut();
-    headers.insert(MODEL_HEADER, app.model_header.clone());
-    headers.insert(VERSION_HEADER, app.version_header.clone());
-    headers.insert(REQUEST_ID_HEADER, id);
-    if let Some(value) = trace.and_then(|trace| trace.header()) {
-        headers.insert(trace::HEADER, value);
-    }
-    if let Some(origin) = origin {
-        cors::allow(headers, origin);
-    }
-    if app.lifecycle.phase() == Phase::Draining {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-/// Refuses a request without a key. Browsers ask their user for one.
-async fn turn_away(request: Request) -> Response {
-    let by_browser = page::is_wanted(request.headers());
-    let mut response = refuse(request, ApiError::unauthorised()).await;
-    if by_browser {
-        response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(keys::BASIC));
-    }
-    response
-}
-
-fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
-    let given = headers.get(REQUEST_ID_HEADER).filter(|value| {
-        (1..=MAX_REQUEST_ID).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
-    });
-    given.cloned().unwrap_or_else(|| {
-        HeaderValue::try_from(app.ids.next()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
-    })
 }
 
 /// Answers a request with a body of a kind: reads it within all bounds, has `work` make the reply of it.
