@@ -20,6 +20,9 @@ const CLUSTER: &str = "slipway-test";
 /// End-to-end tests that run side by side: they mostly wait.
 const THREADS: &str = "4";
 
+/// All crates, with what they have for users of other libraries; the same for each command, so that nothing is built twice.
+const EVERYTHING: [&str; 3] = ["--workspace", "--features", "slipway-trainer/linfa"];
+
 /// The arguments of `cargo xtask test`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -66,7 +69,7 @@ fn checks(parts: &mut Parts, no_cluster: bool) -> Result<()> {
     parts.part("formatting", || sh::in_front(sh::cmd("cargo", ["fmt", "--all", "--check"]).current_dir(&root)))?;
     parts.part("clippy", || {
         let mut clippy = images::cargo("clippy", Profile::Ci)?;
-        sh::in_front(clippy.args(["--workspace", "--all-targets", "--", "--deny", "warnings"]))
+        sh::in_front(clippy.args(EVERYTHING).args(["--all-targets", "--", "--deny", "warnings"]))
     })?;
     parts.part("generated files", || codegen::run(&codegen::Args { check: true }))?;
     parts.part("the chart", || chart::run(&chart::Args { update: false }))?;
@@ -76,7 +79,7 @@ fn checks(parts: &mut Parts, no_cluster: bool) -> Result<()> {
         if let Some(program) = s3_server {
             tests.env("SLIPWAY_VERSITYGW", program);
         }
-        sh::in_front(tests.arg("--workspace"))
+        sh::in_front(tests.args(EVERYTHING))
     })
 }
 
@@ -132,7 +135,8 @@ fn end_to_end(parts: &mut Parts, target: &Target, mut place: Value, only: Option
     write(&environment, &place.to_string())?;
     parts.part("end-to-end tests", || {
         let mut tests = images::cargo("test", Profile::Ci)?;
-        tests.env("SLIPWAY_E2E", environment).args(["--workspace", "--test", "e2e", "--", "--test-threads", THREADS]);
+        tests.env("SLIPWAY_E2E", environment).args(EVERYTHING);
+        tests.args(["--test", "e2e", "--", "--test-threads", THREADS]);
         sh::in_front(tests.args(only))
     })
 }

@@ -8,6 +8,9 @@ use crate::learner::Samples;
 
 /// Columns of no more different values than this are counted value by value, and never sorted.
 pub(super) const FEW: usize = 256;
+/// Values of all columns from which on their order is not kept: every tree sorts for itself, which takes it a little longer
+/// and saves twice the memory of the values.
+const MANY_VALUES: usize = 1 << 22;
 /// Rows from which on sorting by digits is quicker than by comparison.
 const MANY_ROWS: usize = 2048;
 
@@ -60,7 +63,7 @@ pub(super) enum SortedColumn {
     },
     /// Of more.
     Many {
-        /// The keys of all rows, ascending.
+        /// The keys of all rows, ascending; none where there are too many to be kept.
         keys: Vec<u64>,
     },
 }
@@ -89,13 +92,16 @@ pub(super) fn is_same(a: u64, b: u64) -> bool {
 impl Presorted {
     /// Sorts the columns of all samples.
     pub(crate) fn new(samples: &Samples) -> Presorted {
-        Presorted::of(&samples.column_values(), samples.rows())
+        let columns = samples.column_values();
+        let keeps_order = samples.rows().saturating_mul(columns.len()) < MANY_VALUES;
+        Presorted::of(&columns, samples.rows(), keeps_order)
     }
 
-    /// Sorts the columns of rows of which the first `trained` may be learnt from.
-    pub(super) fn of(columns: &[Cow<'_, [f64]>], trained: usize) -> Presorted {
+    /// Sorts the columns of rows of which the first `trained` may be learnt from, unless every tree is to do so for itself.
+    pub(super) fn of(columns: &[Cow<'_, [f64]>], trained: usize, keeps_order: bool) -> Presorted {
         let matrix = Matrix::new(columns, columns.first().map_or(trained, |column| column.len()));
-        let sorted: Vec<Sorted> = columns.par_iter().map(|column| Sorted::new(&column[..trained])).collect();
+        let sorted = columns.par_iter().map(|column| Sorted::new(&column[..trained], keeps_order));
+        let sorted: Vec<Sorted> = sorted.collect();
         let mut ranks: Vec<Ranks> = Vec::new();
         let mut few = 0;
         let mut place = |sorted| match sorted {
@@ -157,9 +163,12 @@ enum Sorted {
 }
 
 impl Sorted {
-    fn new(values: &[f64]) -> Sorted {
+    fn new(values: &[f64], keeps_order: bool) -> Sorted {
         if let Some((values, ranks)) = few(values) {
             return Sorted::Few(values, ranks);
+        }
+        if !keeps_order {
+            return Sorted::Many(Vec::new());
         }
         let mut keys: Vec<u64> = (0..).zip(values).map(|(row, &value)| key(narrow(value), row)).collect();
         sort(&mut keys);
@@ -220,7 +229,7 @@ impl SortedColumn {
         match self {
             SortedColumn::Many { keys: all } if rows.len() == all.len() => keys.extend_from_slice(all),
             // Sorting a few rows is quicker than looking for them among all.
-            SortedColumn::Many { keys: all } if rows.len() * 16 > all.len() => {
+            SortedColumn::Many { keys: all } if !all.is_empty() && rows.len() * 16 > all.len() => {
                 keys.extend(rows.iter().map(|_| 0));
                 let mut kept = 0;
                 for &key in all {

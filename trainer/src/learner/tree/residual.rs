@@ -17,7 +17,7 @@ pub(crate) struct ResidualTrees {
 impl ResidualTrees {
     /// Rows with these columns, of which trees learn from the first `trained`.
     pub(crate) fn new(columns: &[Cow<'_, [f64]>], trained: usize) -> Self {
-        ResidualTrees { sorted: Presorted::of(columns, trained), workspace: Workspace::default() }
+        ResidualTrees { sorted: Presorted::of(columns, trained, true), workspace: Workspace::default() }
     }
 
     /// Grows a tree of least squared errors on `rows`, which are ascending and weigh something. `pairs` has the target times
