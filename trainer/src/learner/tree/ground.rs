@@ -50,18 +50,24 @@ impl<'a> Ground<'a> {
             }
         };
         let criterion = Criterion::new(choice.criterion, &self.samples.target, weights, rows, workspace.take_sums());
-        let order = Order::new(self.sorted.columns.len(), seed);
-        if choice.random {
-            grow(RandomSplits::new(&self.sorted, criterion, workspace), rows, options, order, workspace)
-        } else {
-            let rules = Rules::of(options);
-            grow(
-                Grower::new(&self.sorted, criterion, &rules, options.max_features, workspace),
-                rows,
-                options,
-                order,
-                workspace,
-            )
+        if !choice.random {
+            return grow_best(&self.sorted, criterion, rows, options, seed, workspace);
         }
+        let order = Order::new(self.sorted.columns.len(), seed);
+        grow(RandomSplits::new(&self.sorted, criterion, workspace), rows, options, order, workspace)
     }
+}
+
+/// Grows a tree of best splits on `rows`, which are ascending and not none.
+pub(super) fn grow_best<'a>(
+    sorted: &'a Presorted,
+    criterion: Criterion<'a>,
+    rows: &[u32],
+    options: &Options,
+    seed: u32,
+    workspace: &mut Workspace,
+) -> Grown {
+    let order = Order::new(sorted.columns.len(), seed);
+    let grower = Grower::new(sorted, criterion, &Rules::of(options), options.max_features, workspace);
+    grow(grower, rows, options, order, workspace)
 }

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::criterion::{Criterion, Sums};
-use super::draw::Order;
-use super::grow::{Grown, GrownNode, Options, grow};
-use super::grower::{Grower, Rules, Workspace};
+use super::ground::grow_best;
+use super::grow::{Grown, GrownNode, Options};
+use super::grower::Workspace;
 use super::presort::Presorted;
 
 /// Rows, sorted once for all trees.
@@ -30,16 +30,7 @@ impl ResidualTrees {
         seed: u32,
     ) -> Grown {
         let criterion = Criterion::Sums(Sums::of_pairs(pairs, rows, self.workspace.take_sums()));
-        let order = Order::new(self.sorted.columns.len(), seed);
-        let rules = Rules::of(options);
-        let workspace = &mut self.workspace;
-        grow(
-            Grower::new(&self.sorted, criterion, &rules, options.max_features, workspace),
-            rows,
-            options,
-            order,
-            workspace,
-        )
+        grow_best(&self.sorted, criterion, rows, options, seed, &mut self.workspace)
     }
 
     /// The rows of a node of the tree grown last.
