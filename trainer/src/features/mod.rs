@@ -22,7 +22,7 @@ use self::target::Targeted;
 use crate::data::dataset::{Dataset, DerivedColumn, FeatureColumn};
 use crate::data::fill;
 use crate::error::DataError;
-use crate::learner::Target;
+use crate::learner::{Target, Values};
 
 /// Most numbers of all training rows together, where categories have columns of their own.
 const MAX_CELLS: usize = 1 << 29;
@@ -105,7 +105,7 @@ pub(crate) fn takes_missing(algorithm: Algorithm) -> bool {
 pub(crate) fn prepare(
     dataset: &Dataset,
     algorithm: Algorithm,
-    fields: &[Arc<[f64]>],
+    fields: &[Values],
     target: &Target,
 ) -> Result<Prepared, DataError> {
     let wants = Wants::of(algorithm);
@@ -197,7 +197,7 @@ struct Fitting<'a> {
     dataset: &'a Dataset,
     algorithm: Algorithm,
     wants: &'a Wants,
-    fields: &'a [Arc<[f64]>],
+    fields: &'a [Values],
     target: &'a Target,
 }
 
@@ -281,7 +281,7 @@ impl Fitting<'_> {
     /// A value of every training row.
     fn values(&self, source: &Source) -> Cow<'_, [f64]> {
         match source {
-            Source::Field { field } => Cow::Borrowed(&self.fields[*field]),
+            Source::Field { field } => self.fields[*field].to_cow(),
             Source::Ratio { .. } | Source::Difference { .. } => {
                 (0..self.target.rows()).map(|row| source.value(|field| self.fields[field][row])).collect()
             }

@@ -245,36 +245,38 @@ impl Design {
 
     /// Stores the columns as the encoder gives them.
     fn encode(&mut self, samples: &Samples) -> Result<(), FitError> {
+        // Straight into their place: they are not kept twice.
+        let width = self.full.max(1);
+        let mut values = vec![0.0; self.rows.len() * width];
         let parts: Vec<Part> = self
             .rows
             .par_chunks(MIN_PART)
-            .map(|rows| self.encode_part(samples, rows))
+            .zip(values.par_chunks_mut(MIN_PART * width))
+            .map(|(rows, values)| self.encode_part(samples, rows, values))
             .collect::<Result<_, FitError>>()?;
-        self.values.reserve_exact(parts.iter().map(|part| part.values.len()).sum());
+        self.values = if self.full > 0 { values } else { Vec::new() };
         self.entries.reserve_exact(parts.iter().map(|part| part.entries.len()).sum());
         self.starts.reserve_exact(self.rows.len());
         for part in parts {
             let before = self.entries.len();
-            self.values.extend(part.values);
             self.entries.extend(part.entries);
             self.starts.extend(part.ends.into_iter().map(|end| before + end));
         }
         Ok(())
     }
 
-    fn encode_part(&self, samples: &Samples, rows: &[u32]) -> Result<Part, FitError> {
+    fn encode_part(&self, samples: &Samples, rows: &[u32], values: &mut [f64]) -> Result<Part, FitError> {
         let stored_in_full = self.full - usize::from(self.intercept);
         let (full, sparse) = self.columns.split_at(stored_in_full);
-        let mut part = Part { values: Vec::with_capacity(rows.len() * self.full), ..Part::default() };
+        let mut part = Part::default();
         let (mut decoded, mut columns) = (Vec::new(), Vec::with_capacity(self.columns.len()));
-        for &row in rows {
+        for (place, &row) in rows.iter().enumerate() {
             columns.clear();
             samples.encode(&self.encoder, row, &mut decoded, &mut columns);
             samples.check_finite(row, &columns)?;
-            part.values.extend(full.iter().map(|&column| columns[column]));
-            if self.intercept {
-                part.values.push(1.0);
-            }
+            let values = &mut values[place * self.full..(place + 1) * self.full];
+            values.fill(1.0);
+            values.iter_mut().zip(full).for_each(|(value, &column)| *value = columns[column]);
             let others = sparse.iter().zip(self.full as u32..).map(|(&column, place)| (columns[column], place));
             part.entries.extend(others.filter(|(value, _)| *value != 0.0).map(|(value, place)| Entry { place, value }));
             part.ends.push(part.entries.len());
@@ -369,7 +371,6 @@ impl Design {
 /// Some rows, encoded.
 #[derive(Default)]
 struct Part {
-    values: Vec<f64>,
     entries: Vec<Entry>,
     ends: Vec<usize>,
 }

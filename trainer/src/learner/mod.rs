@@ -10,6 +10,7 @@ mod linear;
 mod logistic;
 mod naive_bayes;
 mod tree;
+mod values;
 mod weighing;
 
 use std::borrow::Cow;
@@ -21,16 +22,18 @@ use slipway_model::{Block, Encoder, Estimator, Output};
 use slipway_spec::pictures::FeatureImportance;
 use slipway_spec::{Estimator as Algorithm, ImportanceKind, Importances, Metric, Parameters, Scaling};
 
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{Dataset, FeatureColumn};
 use crate::error::DataError;
 use crate::features::target::Targeted;
 use crate::features::{self, Column, Kind, Prepared};
+
+pub(crate) use self::values::Values;
 
 /// The training rows: decoded features, column by column, and the target. Row numbers of learners are places in here.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples {
     /// One list a field, one value a row, as [`slipway_model::Field::decode`] gives it; NaN where it is missing.
-    pub(crate) fields: Vec<Arc<[f64]>>,
+    pub(crate) fields: Vec<Values>,
     /// Turns a row into columns, not scaled.
     pub(crate) encoder: Encoder,
     /// What each column is.
@@ -175,8 +178,9 @@ impl Samples {
         } else {
             Target::Classes { codes: values.map(|class| class as u32).collect(), count: target.classes.len() }
         };
-        let decoded = dataset.features.iter().map(|feature| rows.iter().map(|&row| feature.decoded(row)).collect());
-        let fields: Vec<Arc<[f64]>> = decoded.collect();
+        let places: Arc<[u32]> = rows.as_slice().into();
+        let values = |feature: &FeatureColumn| Values::of_rows(feature.typed.values.clone(), places.clone());
+        let fields: Vec<Values> = dataset.features.iter().map(values).collect();
         let Prepared { encoder, columns, targeted } = features::prepare(dataset, algorithm, &fields, &target)?;
         let weights = dataset.weights.as_ref().map(|all| rows.iter().map(|&row| all[row as usize]).collect());
         let classes = dataset.target.classes.clone();
@@ -293,20 +297,27 @@ impl Samples {
 
     /// The values of every column in all rows, not scaled.
     pub(crate) fn column_values(&self) -> Vec<Cow<'_, [f64]>> {
-        let of_block = |block: &Block| -> Vec<Cow<'_, [f64]>> {
-            if let Some(field) = block.as_field() {
-                return vec![Cow::Borrowed(&self.fields[field])];
-            }
-            let mut values = vec![Vec::with_capacity(self.rows()); block.width()];
-            let mut columns = Vec::with_capacity(block.width());
-            for row in 0..self.rows() {
-                columns.clear();
-                block.encode(|field| self.fields[field][row], &mut columns);
-                values.iter_mut().zip(&columns).for_each(|(values, value)| values.push(*value));
-            }
-            values.into_iter().map(Cow::Owned).collect()
-        };
-        self.encoder.blocks().par_iter().flat_map_iter(of_block).collect()
+        self.encoder.blocks().par_iter().flat_map_iter(|block| self.values_of(block)).collect()
+    }
+
+    /// The values of every column in all rows, not scaled, of few at a time.
+    pub(crate) fn each_column(&self) -> impl Iterator<Item = Cow<'_, [f64]>> {
+        self.encoder.blocks().iter().flat_map(|block| self.values_of(block))
+    }
+
+    /// The values of the columns that a block makes.
+    fn values_of(&self, block: &Block) -> Vec<Cow<'_, [f64]>> {
+        if let Some(field) = block.as_field() {
+            return vec![self.fields[field].to_cow()];
+        }
+        let mut values = vec![Vec::with_capacity(self.rows()); block.width()];
+        let mut columns = Vec::with_capacity(block.width());
+        for row in 0..self.rows() {
+            columns.clear();
+            block.encode(|field| self.fields[field][row], &mut columns);
+            values.iter_mut().zip(&columns).for_each(|(values, value)| values.push(*value));
+        }
+        values.into_iter().map(Cow::Owned).collect()
     }
 
     /// Predicts rows with a fitted model: one number or one probability a class for each, row after row.

@@ -1,17 +1,16 @@
 //! Boosting of trees with exact splits, as scikit-learn's `GradientBoosting`: those of [`tree`](crate::learner::tree).
 
-use std::borrow::Cow;
-
 use slipway_model::TreeNode;
 
-use super::loss::{Loss, Slope};
+use super::loss::{Loss, Slope, Truth};
 use super::rows::{Arranged, Column};
 use super::stages::{Generator, Grower, Tree};
 use crate::learner::tree::{Grown, Options, RandomState, ResidualTrees};
 
 /// The rows of one fit.
 pub(super) struct ExactRows<'a> {
-    columns: Vec<Cow<'a, [f64]>>,
+    columns: &'a [Column<'a>],
+    order: &'a [u32],
     weights: Option<&'a [f64]>,
     trained: usize,
     options: Options,
@@ -35,18 +34,17 @@ pub(super) struct ExactTree {
 }
 
 impl<'a> ExactRows<'a> {
-    pub(super) fn new(columns: &[Column<'_>], rows: &'a Arranged, options: Options) -> Self {
-        let training = rows.training();
-        let arranged =
-            |column: &Column<'_>| Cow::Owned(rows.order.iter().map(|&row| column.values[row as usize]).collect());
-        let columns = columns.iter().map(arranged).collect();
-        ExactRows { columns, weights: training.weights, trained: training.values.len(), options }
+    pub(super) fn new(columns: &'a [Column<'a>], rows: &'a Arranged, options: Options) -> Self {
+        let Truth { values, weights } = rows.training();
+        ExactRows { columns, order: &rows.order, weights, trained: values.len(), options }
     }
 
     pub(super) fn grower(&self) -> ExactGrower<'_> {
         let weighs = |row: &u32| self.weights.is_none_or(|weights| weights[*row as usize] > 0.0);
         let heavy = (0..self.trained as u32).filter(weighs).collect();
-        ExactGrower { trees: ResidualTrees::new(&self.columns, self.trained), rows: self, heavy }
+        let arranged = |column: &Column<'_>| self.order.iter().map(|&row| column.values[row as usize]).collect();
+        let trees = ResidualTrees::new(self.columns.iter().map(arranged), self.order.len(), self.trained);
+        ExactGrower { trees, rows: self, heavy }
     }
 
     fn weight(&self, row: u32) -> f64 {

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
-
 use crate::learner::Samples;
 
 /// Columns of no more different values than this are counted value by value, and never sorted.
@@ -92,16 +90,26 @@ pub(super) fn is_same(a: u64, b: u64) -> bool {
 impl Presorted {
     /// Sorts the columns of all samples.
     pub(crate) fn new(samples: &Samples) -> Presorted {
-        let columns = samples.column_values();
-        let keeps_order = samples.rows().saturating_mul(columns.len()) < MANY_VALUES;
-        Presorted::of(&columns, samples.rows(), keeps_order)
+        let (width, rows) = (samples.columns.len(), samples.rows());
+        Presorted::of(samples.each_column(), width, [rows, rows], rows.saturating_mul(width) < MANY_VALUES)
     }
 
-    /// Sorts the columns of rows of which the first `trained` may be learnt from, unless every tree is to do so for itself.
-    pub(super) fn of(columns: &[Cow<'_, [f64]>], trained: usize, keeps_order: bool) -> Presorted {
-        let matrix = Matrix::new(columns, columns.first().map_or(trained, |column| column.len()));
-        let sorted = columns.par_iter().map(|column| Sorted::new(&column[..trained], keeps_order));
-        let sorted: Vec<Sorted> = sorted.collect();
+    /// Sorts so many columns of all rows, of which the first `trained` may be learnt from, unless every tree is to do so for
+    /// itself.
+    pub(super) fn of<'c>(
+        columns: impl Iterator<Item = Cow<'c, [f64]>>,
+        width: usize,
+        [rows, trained]: [usize; 2],
+        keeps_order: bool,
+    ) -> Presorted {
+        let mut matrix = Matrix::new(width, rows);
+        let sorted: Vec<Sorted> = columns
+            .enumerate()
+            .map(|(place, column)| {
+                matrix.fill(place, &column);
+                Sorted::new(&column[..trained], keeps_order)
+            })
+            .collect();
         let mut ranks: Vec<Ranks> = Vec::new();
         let mut few = 0;
         let mut place = |sorted| match sorted {
@@ -130,18 +138,18 @@ fn narrow(value: f64) -> f32 {
 }
 
 impl Matrix {
-    fn new(columns: &[Cow<'_, [f64]>], rows: usize) -> Matrix {
-        let width = columns.len();
+    fn new(width: usize, rows: usize) -> Matrix {
         let groups = width.div_ceil(LANES);
-        let mut values = vec![[0.0; LANES]; groups * rows];
-        if width > 0 {
-            for (row, values) in values.chunks_exact_mut(groups).enumerate() {
-                let values = values.as_flattened_mut().iter_mut();
-                values.zip(columns).for_each(|(value, column)| *value = narrow(column[row]));
-            }
+        Matrix { values: vec![[0.0; LANES]; groups * rows], groups, width, rows, has_missing: false }
+    }
+
+    /// Takes the values of a column.
+    fn fill(&mut self, column: usize, values: &[f64]) {
+        let (group, lane) = (column / LANES, column % LANES);
+        for (row, &value) in self.values[group..].iter_mut().step_by(self.groups).zip(values) {
+            row[lane] = narrow(value);
+            self.has_missing |= value.is_nan();
         }
-        let has_missing = values.as_flattened().iter().any(|value| value.is_nan());
-        Matrix { values, groups, width, rows, has_missing }
     }
 
     /// The columns of a row, and what fills up its lanes.

@@ -15,9 +15,10 @@ pub(crate) struct ResidualTrees {
 }
 
 impl ResidualTrees {
-    /// Rows with these columns, of which trees learn from the first `trained`.
-    pub(crate) fn new(columns: &[Cow<'_, [f64]>], trained: usize) -> Self {
-        ResidualTrees { sorted: Presorted::of(columns, trained, true), workspace: Workspace::default() }
+    /// Rows with these columns, of which trees learn from the first `trained`. A column is looked at once.
+    pub(crate) fn new<'c>(columns: impl ExactSizeIterator<Item = Cow<'c, [f64]>>, rows: usize, trained: usize) -> Self {
+        let width = columns.len();
+        ResidualTrees { sorted: Presorted::of(columns, width, [rows, trained], true), workspace: Workspace::default() }
     }
 
     /// Grows a tree of least squared errors on `rows`, which are ascending and weigh something. `pairs` has the target times

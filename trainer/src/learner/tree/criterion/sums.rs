@@ -38,9 +38,9 @@ enum Kind {
 /// What one set of sums after the other can use.
 #[derive(Debug, Default)]
 pub(in super::super) struct SumsMemory {
-    /// Target times weight, and weight, of each row.
+    /// Target times weight, and weight, of each row; empty where all rows weigh 1.
     by_row: Vec<Pair>,
-    /// The same in the order in which the rows of nodes stand together.
+    /// The same of all rows in the order in which the rows of nodes stand together.
     by_place: Vec<Pair>,
     /// The targets themselves, by row.
     targets: Vec<f64>,
@@ -98,22 +98,29 @@ impl Sums {
         memory.by_row.extend(pairs);
         memory.targets.clear();
         memory.targets.extend(memory.by_row.iter().map(|[target, weight]| target / weight));
-        Sums::new(Kind::SquaredError { offset: 0.0 }, rows, memory)
+        let counted = rows.iter().all(|&row| memory.by_row[row as usize][1] == 1.0);
+        Sums::new(Kind::SquaredError { offset: 0.0 }, rows, counted, memory)
     }
 
     fn of_targets(kind: Kind, weight: impl Fn(usize) -> f64, rows: &[u32], mut memory: SumsMemory) -> Self {
-        let pair = |(row, target): (usize, &f64)| [target * weight(row), weight(row)];
+        let counted = rows.iter().all(|&row| weight(row as usize) == 1.0);
         memory.by_row.clear();
-        memory.by_row.extend(memory.targets.iter().enumerate().map(pair));
-        Sums::new(kind, rows, memory)
+        if !counted {
+            let pair = |(row, target): (usize, &f64)| [target * weight(row), weight(row)];
+            memory.by_row.extend(memory.targets.iter().enumerate().map(pair));
+        }
+        Sums::new(kind, rows, counted, memory)
     }
 
-    fn new(kind: Kind, rows: &[u32], mut memory: SumsMemory) -> Self {
+    fn new(kind: Kind, rows: &[u32], counted: bool, mut memory: SumsMemory) -> Self {
         let SumsMemory { by_row, shares, shares_of_rest, .. } = &mut memory;
-        let counted = if rows.iter().all(|&row| by_row[row as usize][1] == 1.0) { rows.len() + 1 } else { 0 };
-        if shares.len() != counted {
+        let counts = if counted { rows.len() + 1 } else { 0 };
+        if counted {
+            by_row.clear();
+        }
+        if shares.len() != counts {
             shares.clear();
-            shares.extend((0..counted).map(|rows| 1.0 / rows as f64));
+            shares.extend((0..counts).map(|rows| 1.0 / rows as f64));
             shares_of_rest.clear();
             shares_of_rest.extend(shares.iter().rev());
         }
@@ -131,13 +138,15 @@ impl Sums {
     }
 
     pub(super) fn begin(&mut self, rows: &[u32]) {
-        self.own.by_place.clear();
-        self.own.by_place.extend(rows.iter().map(|&row| self.own.by_row[row as usize]));
+        let SumsMemory { by_place, targets, by_row, .. } = &mut self.own;
+        by_place.clear();
+        by_place.extend(rows.iter().map(|&row| pair(targets, by_row, row)));
     }
 
     pub(super) fn follow(&mut self, start: usize, rows: &[u32]) {
-        for (pair, &row) in self.own.by_place[start..].iter_mut().zip(rows) {
-            *pair = self.own.by_row[row as usize];
+        let SumsMemory { by_place, targets, by_row, .. } = &mut self.own;
+        for (place, &row) in by_place[start..].iter_mut().zip(rows) {
+            *place = pair(targets, by_row, row);
         }
     }
 
@@ -209,7 +218,7 @@ impl Sums {
     fn before(&self, candidates: &Candidates<'_>) -> Pair {
         candidates.keys[..candidates.first - 1]
             .iter()
-            .fold([0.0; 2], |sum, &key| plus(sum, self.own.by_row[row(key) as usize]))
+            .fold([0.0; 2], |sum, &key| plus(sum, pair(&self.own.targets, &self.own.by_row, row(key))))
     }
 
     /// Where all rows weigh 1.
@@ -241,9 +250,9 @@ impl Sums {
         let Candidates { keys, first, last, .. } = *candidates;
         let mut left = self.before(candidates);
         let mut best = Best::default();
-        for (count, pair) in (first..).zip(keys[first - 1..=last].windows(2)) {
-            left = plus(left, self.own.by_row[row(pair[0]) as usize]);
-            if is_same(pair[0], pair[1]) {
+        for (count, keys) in (first..).zip(keys[first - 1..=last].windows(2)) {
+            left = plus(left, pair(&self.own.targets, &self.own.by_row, row(keys[0])));
+            if is_same(keys[0], keys[1]) {
                 continue;
             }
             let right = less(self.total, left);
@@ -350,6 +359,11 @@ fn larger(a: [f64; TOGETHER], b: [f64; TOGETHER]) -> [f64; TOGETHER] {
 /// The sum, or no number where nothing can be split between the keys: no branch to mispredict.
 fn unless_same(key: u64, next: u64, sum: f64) -> f64 {
     f64::from_bits(sum.to_bits() | u64::from(is_same(key, next)).wrapping_neg())
+}
+
+/// Target times weight, and weight, of a row; `by_row` is empty where all rows weigh 1.
+fn pair(targets: &[f64], by_row: &[Pair], row: u32) -> Pair {
+    by_row.get(row as usize).copied().unwrap_or_else(|| [targets[row as usize], 1.0])
 }
 
 /// The sum of two.
