@@ -105,7 +105,7 @@ fn drawn(trees: usize, depth: u32, columns: usize) -> Result<Subject, Box<dyn Er
             let column = (unit() * columns as f64) as u32;
             nodes.push(TreeNode::Split { column, threshold: unit(), missing_left: unit() < 0.5, left: 2 * place + 1 });
         }
-        nodes.extend((0..=splits).map(|value| TreeNode::Leaf { value }));
+        nodes.extend((0..=splits).map(|value| TreeNode::Leaf { value, weight: 1.0 }));
         let values: Vec<f64> = (0..=splits).map(|_| unit() - 0.5).collect();
         builder.push(&nodes, &values);
     }

@@ -18,7 +18,7 @@ fn fields() -> Vec<Field> {
 
 /// Hours: 1 up to 10 orders, then 2 for A and B; C never takes longer.
 fn stepped() -> Model {
-    let leaf = |value| TreeNode::Leaf { value };
+    let leaf = |value| TreeNode::Leaf { value, weight: 1.0 };
     let split = |column, threshold, left| TreeNode::Split { column, threshold, missing_left: false, left };
     let mut trees = TreesBuilder::new(1);
     trees.push(&[split(0, 10.0, 1), leaf(0), split(1, 1.5, 3), leaf(1), leaf(0)], &[1.0, 2.0]);

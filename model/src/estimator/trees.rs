@@ -3,6 +3,7 @@
 mod builder;
 mod file;
 mod kernel;
+mod weights;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ pub use file::TreesError;
 pub use kernel::{Kernel, Kernels};
 
 use kernel::{Block, Layout, Tuned};
+use weights::Weights;
 
 /// Most nodes of all trees together.
 pub const MAX_NODES: usize = 1 << 28;
@@ -46,6 +48,8 @@ pub struct Trees {
     values: Vec<f64>,
     /// The sets of categories, each with the number of its words before it; a category is a bit, the lowest first.
     sets: Vec<u32>,
+    /// What the training rows that ended in each leaf weigh.
+    weights: Option<Weights>,
     /// How they are walked.
     tuned: Tuned,
 }

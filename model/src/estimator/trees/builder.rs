@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::{Combine, Node, Trees, Tuned};
+use super::{Combine, Node, Trees, Tuned, weights};
 
 /// One node of a tree, to build it from.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,9 @@ pub enum TreeNode {
     Leaf {
         /// Place of the leaf's numbers among the tree's values.
         value: u32,
+        /// What the training rows that ended here weigh together: their number, where all weigh 1. Trees with a leaf that has no
+        /// such weight, above 0 and finite, predict but cannot be explained.
+        weight: f64,
     },
 }
 
@@ -47,6 +50,7 @@ pub struct TreesBuilder {
     values: Vec<f64>,
     sets: Vec<u32>,
     known: HashMap<Vec<u64>, u32, BuildHasherDefault<Mixer>>,
+    weights: weights::Collected,
 }
 
 impl TreesBuilder {
@@ -59,6 +63,7 @@ impl TreesBuilder {
             values: Vec::new(),
             sets: Vec::new(),
             known: HashMap::default(),
+            weights: weights::Collected::default(),
         }
     }
 
@@ -87,7 +92,8 @@ impl TreesBuilder {
                     let child = self.children(left, &mut open);
                     Node::split_by_set(column, missing_left, self.set(categories), child)
                 }
-                Some(&TreeNode::Leaf { value }) => {
+                Some(&TreeNode::Leaf { value, weight }) => {
+                    self.weights.push(weight);
                     let start = value as usize * self.width;
                     let values = values.get(start..start + self.width);
                     values.map_or(placeholder, |values| Node::leaf(self.leaf(values, &mut key)))
@@ -95,6 +101,7 @@ impl TreesBuilder {
                 None => placeholder,
             };
         }
+        self.weights.end_tree();
     }
 
     /// Makes room for two children, to be filled from `left` on; returns the place of the left one.
@@ -132,8 +139,8 @@ impl TreesBuilder {
 
     /// The trees, with their way to a prediction.
     pub fn finish(self, combine: Combine) -> Trees {
-        let TreesBuilder { width, roots, nodes, values, sets, .. } = self;
-        Trees { combine, width, roots, nodes, values, sets, tuned: Tuned::default() }
+        let TreesBuilder { width, roots, nodes, values, sets, weights, .. } = self;
+        Trees { combine, width, roots, nodes, values, sets, weights: weights.finish(), tuned: Tuned::default() }
     }
 }
 

@@ -5,7 +5,7 @@
 //! | what | form |
 //! |---|---|
 //! | `SLIPTREE` | 8 bytes |
-//! | version of this format, 1 | u32 |
+//! | version of this format, 2 | u32 |
 //! | combination: 0 mean, 1 sum through the identity, 2 through the logistic function, 3 through softmax, 4 as logarithms | u32 |
 //! | sums `s` (0 for a mean), trees `t`, columns `c`, numbers in a leaf `w`, different leaves `l`, nodes `n` | 6 × u32 |
 //! | where the sums start | `s` × f64 |
@@ -16,15 +16,21 @@
 //! | of each split: 4 × its column, 2 more where it is by a set, 1 more where missing values go left | short |
 //! | of each split: the place of its threshold among its column's, or where its set starts | short, by the column |
 //! | of each leaf: its place among the different leaves | short |
+//! | how weights are written: 0 there are none, 1 as whole numbers, 2 as shares of their tree | u32 |
+//! | of each leaf: what the training rows that ended there weigh, above 0 | none, LEB128 up to 32 bits, or f32 |
 //!
 //! Nodes come tree after tree, each in preorder: a split, all of its left side, all of its right side. So the bits alone tell
-//! how the nodes hang together, and nothing can point outside.
+//! how the nodes hang together, and nothing can point outside. What a split weighs is what its leaves weigh together.
+//!
+//! Version 1 is the same without weights: what it holds predicts, and cannot be explained.
 
-use super::{Combine, MAX_NODES, Node, Trees, Tuned};
+use super::{Combine, MAX_NODES, Node, Trees, Tuned, Weights};
 use crate::estimator::Link;
 
 const MAGIC: &[u8; 8] = b"SLIPTREE";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The last version without weights.
+const WITHOUT_WEIGHTS: u32 = 1;
 /// Most columns thresholds may be of.
 const MAX_COLUMNS: usize = crate::encoder::MAX_WIDTH;
 
@@ -77,6 +83,7 @@ impl Trees {
         for node in order.iter().filter(|node| node.is_leaf()) {
             push_short(&mut bytes, node.payload, size_of_short(leaves));
         }
+        bytes.extend(Weights::to_bytes(self.weights.as_ref()));
         bytes
     }
 
@@ -104,8 +111,10 @@ impl Trees {
             return Err(TreesError("these are no trees of Slipway".to_owned()));
         }
         let version = reader.u32()?;
-        if version != VERSION {
-            return Err(TreesError(format!("format version {version}; this program reads {VERSION}")));
+        if !(WITHOUT_WEIGHTS..=VERSION).contains(&version) {
+            return Err(TreesError(format!(
+                "format version {version}; this program reads {WITHOUT_WEIGHTS} to {VERSION}"
+            )));
         }
         let code = reader.u32()?;
         let mut count = || reader.u32().map(|count| count as usize);
@@ -125,10 +134,10 @@ impl Trees {
         let (mut nodes, roots) = layout(nodes, trees, is_split)?;
         reader.splits(&mut nodes, splits, &tables, sets.len())?;
         reader.leaves(&mut nodes, leaves)?;
-        if !reader.0.is_empty() {
-            return Err(TreesError(format!("{} bytes too many", reader.0.len())));
-        }
-        Ok(Trees { combine, width, roots, nodes: nodes.nodes, values, sets, tuned: Tuned::default() })
+        let code = if version == WITHOUT_WEIGHTS { 0 } else { reader.u32()? };
+        let leaves = nodes.nodes.len() - splits;
+        let weights = Weights::read(code, reader.0, leaves).map_err(TreesError)?;
+        Ok(Trees { combine, width, roots, nodes: nodes.nodes, values, sets, weights, tuned: Tuned::default() })
     }
 }
 

@@ -5,7 +5,7 @@ fn split(column: u32, threshold: f64, left: u32) -> TreeNode {
 }
 
 fn leaf(value: u32) -> TreeNode {
-    TreeNode::Leaf { value }
+    TreeNode::Leaf { value, weight: f64::from(1 + value % 300) }
 }
 
 fn stump(threshold: f64, missing_left: bool) -> Trees {
@@ -166,4 +166,18 @@ fn trees_that_do_not_fit_are_refused() {
     assert!(sum(vec![0.0; 3]).check(1, 3).is_ok());
     assert!(sum(vec![0.0; 2]).check(1, 3).is_err(), "a class without a sum");
     assert!(sum(vec![f64::NAN; 3]).check(1, 3).is_err(), "base");
+}
+
+#[test]
+fn trees_of_the_first_format_predict_still_and_have_no_weights() {
+    let mut trees = forest(&[12, 0, 40], 1, Combine::Mean);
+    let bytes = trees.to_bytes();
+    trees.weights = None;
+    let mut first = trees.to_bytes();
+    first.truncate(first.len() - 4);
+    first[8] = 1;
+    assert!(first.len() < bytes.len());
+    assert_eq!(Trees::from_bytes(&first).unwrap(), trees);
+    first[8] = 3;
+    assert!(Trees::from_bytes(&first).unwrap_err().to_string().contains("reads 1 to 2"));
 }

@@ -118,7 +118,8 @@ impl Grower for ExactGrower<'_> {
                 TreeNode::Split { column, threshold, missing_left, left }
             } else {
                 finished.values.push(values[source]);
-                TreeNode::Leaf { value: finished.values.len() as u32 - 1 }
+                let weight = tree.grown.nodes[source].weight;
+                TreeNode::Leaf { value: finished.values.len() as u32 - 1, weight }
             };
             finished.nodes.push(node);
         }

@@ -392,7 +392,7 @@ impl Grown {
     /// Appends the tree to those of a model.
     pub(crate) fn push_to(&self, trees: &mut TreesBuilder) {
         let node = |(place, node): (usize, &GrownNode)| match node.split {
-            None => TreeNode::Leaf { value: place as u32 },
+            None => TreeNode::Leaf { value: place as u32, weight: node.weight },
             Some((Split { column, threshold, missing_left, .. }, left)) => {
                 TreeNode::Split { column: column as u32, threshold, missing_left, left: left as u32 }
             }

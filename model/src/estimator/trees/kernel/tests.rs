@@ -16,7 +16,7 @@ fn grow(
 ) {
     let choice = choices.next().unwrap_or(0);
     if depth == 0 || choice.is_multiple_of(4) {
-        nodes[place] = TreeNode::Leaf { value: *leaves };
+        nodes[place] = TreeNode::Leaf { value: *leaves, weight: 1.0 };
         *leaves += 1;
         return;
     }
@@ -30,7 +30,7 @@ fn grow(
     } else {
         TreeNode::Split { column, threshold: f64::from(choice / 512 % 9) - 4.0, missing_left, left: left as u32 }
     };
-    nodes.extend([TreeNode::Leaf { value: 0 }, TreeNode::Leaf { value: 0 }]);
+    nodes.extend([TreeNode::Leaf { value: 0, weight: 1.0 }, TreeNode::Leaf { value: 0, weight: 1.0 }]);
     grow(choices, depth - 1, leaves, nodes, left);
     grow(choices, depth - 1, leaves, nodes, left + 1);
 }
@@ -38,7 +38,7 @@ fn grow(
 fn trees(choices: &[Vec<u32>], depth: usize, width: usize, combine: Combine) -> Trees {
     let mut builder = TreesBuilder::new(width);
     for (tree, choices) in choices.iter().enumerate() {
-        let (mut nodes, mut leaves) = (vec![TreeNode::Leaf { value: 0 }], 0);
+        let (mut nodes, mut leaves) = (vec![TreeNode::Leaf { value: 0, weight: 1.0 }], 0);
         grow(&mut choices.iter().copied(), depth, &mut leaves, &mut nodes, 0);
         let values: Vec<f64> = (0..leaves as usize * width).map(|leaf| (leaf + 7 * tree) as f64 * 0.1 - 3.0).collect();
         builder.push(&nodes, &values);

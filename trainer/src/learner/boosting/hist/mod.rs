@@ -102,7 +102,7 @@ impl Grower for HistGrower<'_> {
                 self.binned.features[split.feature].node(split, *left)
             } else {
                 finished.values.push(*value);
-                TreeNode::Leaf { value: finished.values.len() as u32 - 1 }
+                TreeNode::Leaf { value: finished.values.len() as u32 - 1, weight: node.rows.len() as f64 }
             };
             finished.nodes.push(node);
         }
