@@ -11,6 +11,7 @@ pub mod distribution;
 pub mod encoder;
 pub mod estimator;
 pub mod examine;
+mod explain;
 pub mod manifest;
 pub mod metrics;
 pub mod pictures;
@@ -25,10 +26,11 @@ pub use digest::Digest;
 pub use distribution::Distribution;
 pub use encoder::{Block, Encoder, Form, Scale, Source};
 pub use estimator::{
-    Combine, Constant, Estimator, Kernel, Kernels, Linear, Link, NaiveBayes, NormalClass, TreeNode, Trees,
+    Combine, Constant, Estimator, Kernel, Kernels, Linear, Link, NaiveBayes, NormalClass, OutputScale, TreeNode, Trees,
     TreesBuilder, TreesError,
 };
 pub use examine::{ExamineError, Examined, examine, report_of};
+pub use explain::{Explainer, Explanation, NotExplainable};
 pub use manifest::{Distributions, FileEntry, Golden, GoldenRow, Input, Lineage, Manifest};
 pub use predictor::{Learned, Model, ModelError, Prediction, most_probable};
 pub use schema::{Field, Output, Range, Unknown};

@@ -205,8 +205,12 @@ mod tests {
             positive_class: Some(1),
             threshold,
         };
-        let estimator =
-            Estimator::Linear(Linear { link: Link::Logistic, coefficients: vec![vec![1.0]], intercepts: vec![0.0] });
+        let estimator = Estimator::Linear(Linear {
+            link: Link::Logistic,
+            coefficients: vec![vec![1.0]],
+            intercepts: vec![0.0],
+            means: Vec::new(),
+        });
         Model::new(fields, output, Encoder::identity(1), estimator).unwrap()
     }
 
@@ -228,8 +232,12 @@ mod tests {
     #[test]
     fn every_mistake_of_a_row_is_reported() {
         let fields = ["a", "b", "c"].map(|name| Field { name: name.to_owned(), ..Field::default() }).to_vec();
-        let estimator =
-            Estimator::Linear(Linear { link: Link::Identity, coefficients: vec![vec![1.0; 3]], intercepts: vec![0.0] });
+        let estimator = Estimator::Linear(Linear {
+            link: Link::Identity,
+            coefficients: vec![vec![1.0; 3]],
+            intercepts: vec![0.0],
+            means: Vec::new(),
+        });
         let output = Output::Regression { name: "y".to_owned(), range: None };
         let model = Model::new(fields, output, Encoder::identity(3), estimator).unwrap();
         let row = serde_json::json!({"a": "ten", "c": [1], "d": 4});

@@ -13,8 +13,12 @@ use slipway_spec::contract::Exit;
 fn write(dir: &Path) -> slipway_model::Digest {
     let fields = vec![Field { name: "x".to_owned(), ..Field::default() }];
     let output = Output::Regression { name: "y".to_owned(), range: None };
-    let estimator =
-        Estimator::Linear(Linear { link: Link::Identity, coefficients: vec![vec![2.0]], intercepts: vec![0.1] });
+    let estimator = Estimator::Linear(Linear {
+        link: Link::Identity,
+        coefficients: vec![vec![2.0]],
+        intercepts: vec![0.1],
+        means: Vec::new(),
+    });
     let model = Model::new(fields.clone(), output.clone(), Encoder::identity(1), estimator).unwrap();
     let row = serde_json::json!({"x": 3}).as_object().unwrap().clone();
     let mut manifest = Manifest {

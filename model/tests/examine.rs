@@ -28,8 +28,12 @@ fn write_row(dir: &Path, slope: f64, colours: &[&str], row: &serde_json::Value) 
     };
     let fields = vec![Field { name: "x".to_owned(), ..Field::default() }, colour];
     let output = Output::Regression { name: "y".to_owned(), range: None };
-    let estimator =
-        Estimator::Linear(Linear { link: Link::Identity, coefficients: vec![vec![slope, 0.0]], intercepts: vec![0.0] });
+    let estimator = Estimator::Linear(Linear {
+        link: Link::Identity,
+        coefficients: vec![vec![slope, 0.0]],
+        intercepts: vec![0.0],
+        means: Vec::new(),
+    });
     write_model(dir, fields, output, estimator, row);
 }
 
@@ -41,8 +45,12 @@ fn write_classifier(dir: &Path) {
         positive_class: Some(1),
         threshold: None,
     };
-    let estimator =
-        Estimator::Linear(Linear { link: Link::Logistic, coefficients: vec![vec![1.0]], intercepts: vec![0.0] });
+    let estimator = Estimator::Linear(Linear {
+        link: Link::Logistic,
+        coefficients: vec![vec![1.0]],
+        intercepts: vec![0.0],
+        means: Vec::new(),
+    });
     write_model(dir, fields, output, estimator, &json!({"x": 3}));
 }
 

@@ -37,8 +37,9 @@ fn category(name: &str, categories: &[&str]) -> Field {
 }
 
 fn linear(link: Link, coefficients: &[&[f64]], intercepts: &[f64]) -> Estimator {
+    let means = vec![0.0; coefficients[0].len()];
     let coefficients = coefficients.iter().map(|row| row.to_vec()).collect();
-    Estimator::Linear(Linear { link, coefficients, intercepts: intercepts.to_vec() })
+    Estimator::Linear(Linear { link, coefficients, intercepts: intercepts.to_vec(), means })
 }
 
 /// Something to serve.

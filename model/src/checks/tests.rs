@@ -31,8 +31,12 @@ fn stepped() -> Model {
 fn classifier(classes: usize) -> Model {
     let link = if classes == 2 { Link::Logistic } else { Link::Softmax };
     let sums = if classes == 2 { 1 } else { classes };
-    let estimator =
-        Estimator::Linear(Linear { link, coefficients: vec![vec![0.1, 0.0]; sums], intercepts: vec![0.0; sums] });
+    let estimator = Estimator::Linear(Linear {
+        link,
+        coefficients: vec![vec![0.1, 0.0]; sums],
+        intercepts: vec![0.0; sums],
+        means: Vec::new(),
+    });
     let output = Output::Classification {
         name: "late".to_owned(),
         classes: (0..classes).map(|class| class.to_string()).collect(),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Asked;
+
 /// A weighted sum of the columns for each row of coefficients, through a link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Linear {
@@ -11,6 +13,10 @@ pub struct Linear {
     pub coefficients: Vec<Vec<f64>>,
     /// One for each row of weights.
     pub intercepts: Vec<f64>,
+    /// The mean of each column over the training rows, by their weights, which explanations tell a row from. Empty where it is
+    /// not known: the model predicts, and cannot be explained.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub means: Vec<f64>,
 }
 
 /// From weighted sums to predictions.
@@ -62,6 +68,18 @@ impl Linear {
         self.link.apply(output);
     }
 
+    /// What each column adds to the sum that is asked for, against the mean of the training rows. Of two classes there is one
+    /// sum, of the second.
+    pub(super) fn explain(&self, row: &mut Asked<'_>) {
+        let place = if self.coefficients.len() == 1 { 0 } else { row.class };
+        row.base = self.intercepts[place];
+        let terms = self.coefficients[place].iter().zip(&self.means).zip(row.columns);
+        for (contribution, ((weight, mean), column)) in row.contributions.iter_mut().zip(terms) {
+            *contribution = weight * (column - mean);
+            row.base += weight * mean;
+        }
+    }
+
     pub(super) fn check(&self, columns: usize, output: usize) -> Result<(), String> {
         let Some(rows) = self.link.sums(output) else {
             return Err(format!("the link {:?} cannot give {output} numbers", self.link));
@@ -76,8 +94,15 @@ impl Linear {
         if let Some(row) = self.coefficients.iter().find(|row| row.len() != columns) {
             return Err(format!("{} coefficients for {columns} columns", row.len()));
         }
-        let finite = self.coefficients.iter().flatten().chain(&self.intercepts).all(|value| value.is_finite());
-        if finite { Ok(()) } else { Err("a coefficient is not a finite number".to_owned()) }
+        if !self.means.is_empty() && self.means.len() != columns {
+            return Err(format!("{} means for {columns} columns", self.means.len()));
+        }
+        let mut numbers = self.coefficients.iter().flatten().chain(&self.intercepts).chain(&self.means);
+        if numbers.all(|value| value.is_finite()) {
+            Ok(())
+        } else {
+            Err("a coefficient or a mean is not a finite number".to_owned())
+        }
     }
 }
 
@@ -112,6 +137,7 @@ mod tests {
             link,
             coefficients: coefficients.iter().map(|row| row.to_vec()).collect(),
             intercepts: intercepts.to_vec(),
+            means: Vec::new(),
         };
         let mut one = [0.0];
         linear(Link::Identity, &[&[2.0, -1.0]], &[0.5]).predict(&[3.0, 1.0], &mut one);
@@ -126,10 +152,14 @@ mod tests {
 
     #[test]
     fn a_model_of_the_wrong_shape_is_refused() {
-        let linear = Linear { link: Link::Identity, coefficients: vec![vec![1.0]], intercepts: vec![0.0] };
+        let linear =
+            Linear { link: Link::Identity, coefficients: vec![vec![1.0]], intercepts: vec![0.0], means: vec![0.5] };
         assert!(linear.check(1, 1).is_ok());
         assert!(linear.check(2, 1).is_err());
         assert!(linear.check(1, 2).is_err());
-        assert!(Linear { intercepts: vec![f64::NAN], ..linear }.check(1, 1).is_err());
+        assert!(Linear { intercepts: vec![f64::NAN], ..linear.clone() }.check(1, 1).is_err());
+        assert!(Linear { means: vec![f64::INFINITY], ..linear.clone() }.check(1, 1).is_err());
+        assert!(Linear { means: vec![0.0; 2], ..linear.clone() }.check(1, 1).is_err());
+        assert!(Linear { means: vec![], ..linear }.check(1, 1).is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! What was learned: from the columns of a row to a number or to probabilities.
 
 mod constant;
+mod explain;
 mod linear;
 mod naive_bayes;
 mod trees;
@@ -8,6 +9,8 @@ mod trees;
 use serde::{Deserialize, Serialize};
 
 pub use constant::Constant;
+pub use explain::OutputScale;
+pub(crate) use explain::{Asked, Explanations};
 pub use linear::{Linear, Link};
 pub use naive_bayes::{NaiveBayes, NormalClass};
 pub use trees::{Combine, Kernel, Kernels, TreeNode, Trees, TreesBuilder, TreesError};

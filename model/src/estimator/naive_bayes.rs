@@ -4,6 +4,8 @@ use std::f64::consts::TAU;
 
 use serde::{Deserialize, Serialize};
 
+use super::Asked;
+
 /// Every column of a class has a normal distribution of its own, independent of the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NaiveBayes {
@@ -26,14 +28,20 @@ impl NormalClass {
     /// Logarithm of the probability of the class together with the columns.
     fn log_likelihood(&self, columns: &[f64]) -> f64 {
         let terms = self.means.iter().zip(&self.variances).zip(columns);
-        let distance: f64 = terms
-            .map(|((mean, variance), column)| {
-                let from = column - mean;
-                (TAU * variance).ln() + from * from / variance
-            })
-            .sum();
+        let distance: f64 = terms.map(|((mean, variance), column)| distance(*mean, *variance, *column)).sum();
         self.prior.ln() - 0.5 * distance
     }
+
+    /// Logarithm of the density of a column at a value.
+    fn log_density(&self, column: usize, value: f64) -> f64 {
+        -0.5 * distance(self.means[column], self.variances[column], value)
+    }
+}
+
+/// -2 times the logarithm of a normal density.
+fn distance(mean: f64, variance: f64, value: f64) -> f64 {
+    let from = value - mean;
+    (TAU * variance).ln() + from * from / variance
 }
 
 impl NaiveBayes {
@@ -52,6 +60,25 @@ impl NaiveBayes {
         let sum: f64 = output.iter().sum();
         for value in output.iter_mut() {
             *value /= sum;
+        }
+    }
+
+    /// What each column adds to the class that is asked for, by how probable its value is there and in the others. Of two
+    /// classes that is the weight of evidence (Good 1950): the logarithm of how many times more probable it is in the second.
+    /// Of more, it is told from the mean over all classes. The base is what the classes' frequencies say. Every class occurs.
+    pub(super) fn explain(&self, row: &mut Asked<'_>) {
+        let classes: Vec<&NormalClass> = self.classes.iter().flatten().collect();
+        let share = 1.0 / classes.len() as f64;
+        for (place, class) in classes.iter().enumerate() {
+            let factor = match classes.len() {
+                2 => [-1.0, 1.0][place],
+                _ if place == row.class => 1.0 - share,
+                _ => -share,
+            };
+            row.base += factor * class.prior.ln();
+            for (column, contribution) in row.contributions.iter_mut().enumerate() {
+                *contribution += factor * class.log_density(column, row.columns[column]);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Decision trees, one or many: single trees, forests and boosted trees.
 
 mod builder;
+mod explain;
 mod file;
 mod kernel;
 mod weights;
@@ -11,6 +12,7 @@ mod tests;
 use super::Link;
 
 pub use builder::{TreeNode, TreesBuilder};
+pub use explain::Plan;
 pub use file::TreesError;
 pub use kernel::{Kernel, Kernels};
 

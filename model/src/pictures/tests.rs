@@ -20,7 +20,8 @@ fn fields() -> Vec<Field> {
 fn model(output: Output, link: Link) -> Model {
     let one_hot = Block { form: Form::OneHot { columns: 3, places: Vec::new() }, ..Block::field(2) };
     let encoder = Encoder::new(vec![Block::field(0), Block::field(1), one_hot]);
-    let linear = Linear { link, coefficients: vec![vec![0.0, 2.0, -0.5, 0.0, 0.5]], intercepts: vec![0.0] };
+    let linear =
+        Linear { link, coefficients: vec![vec![0.0, 2.0, -0.5, 0.0, 0.5]], intercepts: vec![0.0], means: Vec::new() };
     Model::new(fields(), output, encoder, Estimator::Linear(linear)).unwrap()
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Design {
     columns: Vec<usize>,
     /// What was taken from each column of the encoder: its value is the stored one plus this. All 0 without an intercept.
     shifts: Vec<f64>,
+    /// The weighted mean of each column of the encoder.
+    pub(super) means: Vec<f64>,
     /// The standard deviation of each column of the encoder.
     deviations: Vec<f64>,
     /// Columns stored in full, the one of ones included.
@@ -112,6 +114,7 @@ impl Design {
             full: full.len() + usize::from(intercept),
             columns: [full, sparse].concat(),
             shifts: vec![0.0; width],
+            means: vec![0.0; width],
             deviations: vec![0.0; width],
             values: Vec::new(),
             starts: vec![0],
@@ -326,6 +329,7 @@ impl Design {
             self.deviations[column] = variance.max(0.0).sqrt() * factors[place].abs();
             // The encoder's value is (x - its mean) / its scale, the stored one (x - centre) / the same scale.
             self.shifts[column] = (centres[place] - scales[column].mean) / scales[column].scale;
+            self.means[column] = (mean - scales[column].mean) / scales[column].scale;
         }
         if let Some(place) = self.intercept_place() {
             centres[place] = 0.0;

@@ -57,7 +57,6 @@ impl Weights {
     }
 
     /// The weights, one after the other.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = f64> {
         let mut rest = &self.bytes[..];
         std::iter::from_fn(move || self.form.next(&mut rest))

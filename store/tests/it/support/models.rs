@@ -29,8 +29,12 @@ pub fn write(dir: &Path, slope: f64, colours: &[&str]) -> Digest {
     };
     let fields = vec![Field { name: "x".to_owned(), ..Field::default() }, colour];
     let output = Output::Regression { name: "y".to_owned(), range: None };
-    let estimator =
-        Estimator::Linear(Linear { link: Link::Identity, coefficients: vec![vec![slope, 0.0]], intercepts: vec![0.0] });
+    let estimator = Estimator::Linear(Linear {
+        link: Link::Identity,
+        coefficients: vec![vec![slope, 0.0]],
+        intercepts: vec![0.0],
+        means: Vec::new(),
+    });
     let encoder = Encoder::identity(2);
     let model = Model::new(fields.clone(), output.clone(), encoder, estimator).unwrap();
     let row = serde_json::json!({"x": 3, "colour": "red"}).as_object().unwrap().clone();

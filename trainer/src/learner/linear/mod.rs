@@ -103,7 +103,12 @@ impl<'a> LinearModel<'a> {
             descent.weights
         };
         let (coefficients, intercept) = normal.coefficients(&solution);
-        let linear = Linear { link: Link::Identity, coefficients: vec![coefficients], intercepts: vec![intercept] };
+        let linear = Linear {
+            link: Link::Identity,
+            coefficients: vec![coefficients],
+            intercepts: vec![intercept],
+            means: normal.design.means.clone(),
+        };
         let importances = normal.design.importances(&linear.coefficients);
         Fitted { warnings, importances, ..Fitted::new(normal.design.encoder.clone(), Estimator::Linear(linear)) }
     }

@@ -129,7 +129,7 @@ impl Prepared {
             let of_class = |sum: &Option<u32>| sum.map_or_else(absent, |sum| found[sum as usize].clone());
             (Link::Softmax, self.sums.iter().map(of_class).unzip())
         };
-        Linear { link, coefficients, intercepts }
+        Linear { link, coefficients, intercepts, means: design.means.clone() }
     }
 }
 
