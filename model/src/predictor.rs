@@ -7,6 +7,9 @@ use crate::estimator::{Estimator, Kernel, Kernels};
 use crate::schema::{Field, MAX_CATEGORIES, MAX_FIELDS, Output, Unknown};
 use crate::value::{FieldError, Value};
 
+/// Rows that are encoded and predicted together.
+const TOGETHER: usize = 64;
+
 /// A model: from the values of a row to a prediction. Whatever was checked on the way in holds: predicting never fails.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
@@ -104,18 +107,30 @@ impl Model {
 
     /// Predicts decoded rows, one after the other, as [`Model::predict_raw`] does one.
     pub fn predict_rows<'r>(&self, rows: impl IntoIterator<Item = &'r [f64]>) -> Vec<f64> {
-        let (mut columns, mut count) = (Vec::new(), 0);
-        for row in rows {
-            self.learned.encoder.encode(row, &mut columns);
-            count += 1;
+        let (width, outputs) = (self.learned.encoder.width(), self.output.width());
+        let mut rows = rows.into_iter();
+        let (mut columns, mut output) = (Vec::new(), Vec::new());
+        loop {
+            columns.clear();
+            let mut count = 0;
+            for row in rows.by_ref().take(TOGETHER) {
+                if count == 1 {
+                    columns.reserve_exact((TOGETHER - 1) * width);
+                }
+                self.learned.encoder.encode(row, &mut columns);
+                count += 1;
+            }
+            let before = output.len();
+            output.resize(before + count * outputs, 0.0);
+            match count {
+                0 => return output,
+                1 => self.learned.estimator.predict(&columns, &mut output[before..]),
+                _ => self.learned.estimator.predict_rows(&columns, &mut output[before..], outputs),
+            }
+            if count < TOGETHER {
+                return output;
+            }
         }
-        let outputs = self.output.width();
-        let mut output = vec![0.0; count * outputs];
-        match count {
-            1 => self.learned.estimator.predict(&columns, &mut output),
-            _ => self.learned.estimator.predict_rows(&columns, &mut output, outputs),
-        }
-        output
     }
 
     /// Makes predicting as quick as it gets: trees are laid out for the kernel that is the quickest on this machine, found by

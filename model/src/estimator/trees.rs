@@ -16,7 +16,7 @@ pub use explain::Plan;
 pub use file::TreesError;
 pub use kernel::{Kernel, Kernels};
 
-use kernel::{Block, Layout, Tuned};
+use kernel::{Layout, Tuned};
 use weights::Weights;
 
 /// Most nodes of all trees together.
@@ -26,8 +26,6 @@ pub const MAX_NODES: usize = 1 << 28;
 const LANES: usize = 8;
 /// Columns or words up to this many need no memory of their own to predict.
 const FEW: usize = 128;
-/// Words of the rows that are walked one tree at a time: together they fit into the nearest cache.
-const BLOCK_WORDS: usize = 4096;
 /// In [`Node::column`]: a missing value goes left.
 const MISSING_LEFT: u32 = 1 << 31;
 /// In [`Node::column`]: the split is by a set of categories.
@@ -174,13 +172,7 @@ impl Trees {
 
     fn predict_by(&self, layout: Option<&Layout>, columns: &[f64], output: &mut [f64]) {
         match layout {
-            Some(layout) => {
-                let words = layout.words();
-                with_words(words.count(), |row| {
-                    words.fill(columns, row);
-                    self.predict_words(layout, row, output);
-                });
-            }
+            Some(layout) => layout.row(self, columns, output),
             None => with_words(columns.len(), |narrow| {
                 for (narrow, column) in narrow.iter_mut().zip(columns) {
                     *narrow = (*column as f32).to_bits();
@@ -192,66 +184,20 @@ impl Trees {
         }
     }
 
-    /// Predicts the row of these words. Sums of one or two numbers stay in registers.
-    fn predict_words(&self, layout: &Layout, row: &[u32], output: &mut [f64]) {
-        self.start(output);
-        match (&self.combine, self.width) {
-            (Combine::Sum { base, .. }, _) if base.len() == 1 => {
-                let mut sum = output[0];
-                layout.row(row, |_, leaf| sum += self.values[leaf as usize]);
-                output[0] = sum;
-            }
-            (Combine::Mean, 2) => {
-                let mut sums = [0.0; 2];
-                let (leaves, _) = self.values.as_chunks::<2>();
-                layout.row(row, |_, leaf| {
-                    let values = leaves[leaf as usize];
-                    sums[0] += values[0];
-                    sums[1] += values[1];
-                });
-                output.copy_from_slice(&sums);
-            }
-            _ => layout.row(row, |tree, leaf| self.add(output, tree, leaf as usize)),
-        }
-        self.finish(output);
-    }
-
     fn predict_rows_by(&self, layout: Option<&Layout>, columns: &[f64], output: &mut [f64]) {
         let outputs = self.outputs();
         let rows = output.len() / outputs;
         if rows == 0 {
             return;
         }
-        let columns = |row: usize| {
-            let width = columns.len() / rows;
-            &columns[row * width..][..width]
-        };
-        let Some(layout) = layout else {
-            for (row, output) in output.chunks_exact_mut(outputs).enumerate() {
-                self.predict_by(None, columns(row), output);
+        let width = columns.len() / rows;
+        match layout {
+            Some(layout) => layout.rows(self, columns, width, output),
+            None => {
+                for (row, output) in output.chunks_exact_mut(outputs).enumerate() {
+                    self.predict_by(None, &columns[row * width..][..width], output);
+                }
             }
-            return;
-        };
-        let width = layout.words().count();
-        let at_once = (BLOCK_WORDS / width).clamp(1, rows);
-        let mut words = vec![0; at_once * width];
-        for (place, output) in output.chunks_mut(at_once * outputs).enumerate() {
-            let rows = output.len() / outputs;
-            for (row, words) in words.chunks_exact_mut(width).take(rows).enumerate() {
-                layout.words().fill(columns(place * at_once + row), words);
-            }
-            output.chunks_exact_mut(outputs).for_each(|output| self.start(output));
-            let block = Block { rows, width, words: &words };
-            if let (Combine::Sum { base, .. }, 1) = (&self.combine, outputs)
-                && base.len() == 1
-            {
-                layout.block(&block, |row, _, leaf| output[row] += self.values[leaf as usize]);
-            } else {
-                layout.block(&block, |row, tree, leaf| {
-                    self.add(&mut output[row * outputs..][..outputs], tree, leaf as usize);
-                });
-            }
-            output.chunks_exact_mut(outputs).for_each(|output| self.finish(output));
         }
     }
 
@@ -300,6 +246,18 @@ impl Trees {
             }
             Combine::Mean => {}
             Combine::Sum { link, .. } => link.apply(output),
+        }
+    }
+
+    /// Calls `see` with the nodes of each tree, the root first, children after their parents.
+    fn each_tree(&self, mut see: impl FnMut(&[Node])) {
+        let ends = self.roots.iter().skip(1).map(|&root| root as usize).chain([self.nodes.len()]);
+        let mut tree = Vec::new();
+        for (&root, end) in self.roots.iter().zip(ends) {
+            tree.clear();
+            let placed = |node: &Node| Node { left: node.left.saturating_sub(root), ..*node };
+            tree.extend(self.nodes[root as usize..end].iter().map(placed));
+            see(&tree);
         }
     }
 

@@ -1,33 +1,39 @@
 //! Trees of any shape in one arena, several walked in lockstep.
 
-use super::super::Trees;
-use super::words::{Reader, SLOT_BITS, Split, Words};
-use super::{Block, LANES};
+use std::array;
+
+use super::super::{Node, Trees};
+use super::sums::{Leaf, Sums};
+use super::words::{Reader, Row, Split, Words};
+use super::{Kernel, LANES, Walk};
 
 /// Steps between two looks whether all walks have ended.
 const STEPS: usize = 4;
+/// In [`Step::link`]: bits of the slot.
+const SLOT_BITS: u32 = u8::BITS;
 
 /// Trees as nodes of eight bytes, siblings side by side. A node leads to itself and one of its neighbours by a sum, without a
 /// branch; a leaf leads only to itself, so that walks of different length need not be told apart. Of two children the one with
 /// the larger subtree, where more rows go, comes first, in its parent's cache line where possible.
-#[derive(Clone, Debug)]
-pub struct Arena {
+struct Arena {
     roots: Vec<u32>,
     nodes: Vec<Step>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Step {
-    /// Of a leaf, its place among the values.
-    payload: u32,
-    /// How far the left child is, and the slot below: 0 for a leaf.
+    /// Of a split, its key; of a leaf, its place among the values.
+    key: u32,
+    /// How far the left child is, and the slot below: 0 for a leaf, whose word is 0 and above no key.
     link: u32,
 }
 
 impl Step {
+    const LEAF: Step = Step { key: 0, link: 0 };
+
     #[inline]
     fn split(self) -> Split {
-        Split { slot: self.link & ((1 << SLOT_BITS) - 1), payload: self.payload }
+        Split { slot: self.link as u8, key: self.key }
     }
 
     #[inline]
@@ -36,95 +42,112 @@ impl Step {
     }
 }
 
+/// The arena of sound trees; none where it would not fit.
+pub fn new(trees: &Trees, reader: &mut Reader<'_>) -> Option<Box<dyn Walk>> {
+    let mut arena = Arena { roots: Vec::with_capacity(trees.count()), nodes: Vec::with_capacity(trees.nodes()) };
+    let (mut sizes, mut open, mut fits) = (Vec::new(), Vec::new(), true);
+    trees.each_tree(|nodes| {
+        measure(nodes, &mut sizes);
+        arena.roots.push(arena.nodes.len() as u32);
+        open.push((0, arena.nodes.len()));
+        arena.nodes.push(Step::LEAF);
+        while let Some((source, target)) = open.pop() {
+            let node = nodes[source as usize];
+            if node.is_leaf() {
+                arena.nodes[target].key = node.payload;
+                continue;
+            }
+            let (split, distance) = (reader.split(node), arena.nodes.len() - target);
+            let Some(split) = split.filter(|_| distance >> (u32::BITS - SLOT_BITS) == 0) else {
+                fits = false;
+                continue;
+            };
+            arena.nodes[target] = Step { key: split.key, link: (distance as u32) << SLOT_BITS | u32::from(split.slot) };
+            let (left, child) = (node.left, arena.nodes.len());
+            let children = [(left, child), (left + 1, child + 1)];
+            let heavy = usize::from(sizes[left as usize + 1] > sizes[left as usize]);
+            open.extend([children[1 - heavy], children[heavy]]);
+            arena.nodes.extend([Step::LEAF; 2]);
+        }
+    });
+    if fits { Some(Box::new(arena)) } else { None }
+}
+
+/// How many nodes each subtree has. Children always come after their parent.
+fn measure(nodes: &[Node], sizes: &mut Vec<u32>) {
+    sizes.clear();
+    sizes.resize(nodes.len(), 1);
+    for (place, node) in nodes.iter().enumerate().rev().filter(|(_, node)| !node.is_leaf()) {
+        let left = node.left as usize;
+        sizes[place] += sizes[left] + sizes[left + 1];
+    }
+}
+
 impl Arena {
-    /// The arena of sound trees; none where it would not fit.
-    pub fn new(trees: &Trees, reader: &mut Reader<'_>) -> Option<Arena> {
-        // A leaf for lanes that have no tree.
-        let mut arena = Arena { roots: Vec::with_capacity(trees.roots.len()), nodes: vec![Step::default()] };
-        arena.nodes.reserve_exact(trees.nodes.len());
-        let sizes = sizes(trees);
-        let mut open = Vec::new();
-        for &root in &trees.roots {
-            arena.roots.push(arena.nodes.len() as u32);
-            open.push((root, arena.nodes.len()));
-            arena.nodes.push(Step::default());
-            while let Some((source, target)) = open.pop() {
-                let node = trees.nodes[source as usize];
-                if node.is_leaf() {
-                    arena.nodes[target].payload = node.payload;
-                    continue;
-                }
-                let split = reader.split(node)?;
-                let distance = arena.nodes.len() - target;
-                if distance >> (32 - SLOT_BITS) > 0 || arena.nodes.len() > trees.nodes.len() {
-                    return None;
-                }
-                arena.nodes[target] =
-                    Step { payload: split.payload, link: (distance as u32) << SLOT_BITS | split.slot };
-                let (left, child) = (node.left, arena.nodes.len());
-                let children = [(left, child), (left + 1, child + 1)];
-                let heavy = usize::from(sizes[left as usize + 1] > sizes[left as usize]);
-                open.extend([children[1 - heavy], children[heavy]]);
-                arena.nodes.extend([Step::default(); 2]);
-            }
-        }
-        Some(arena)
-    }
-
-    /// Calls `see` with each tree's place and that of the leaf where the row ends, in the order of the trees.
-    #[inline]
-    pub fn row<const SETS: bool>(&self, words: &Words, row: &[u32], mut see: impl FnMut(usize, u32)) {
+    fn row_as<const SETS: bool>(&self, words: &Words, row: &Row, sums: &mut Sums<'_>) {
         for (group, roots) in self.roots.chunks(LANES).enumerate() {
-            let mut lanes = [0; LANES];
-            lanes[..roots.len()].copy_from_slice(roots);
-            self.walk::<SETS>(words, &mut lanes, |_, slot| row[slot]);
-            for (lane, &place) in lanes[..roots.len()].iter().enumerate() {
-                see(group * LANES + lane, self.nodes[place as usize].payload);
-            }
+            let lanes = array::from_fn(|lane| roots[lane.min(roots.len() - 1)]);
+            let found = self.walk::<SETS>(words, lanes, |_| row);
+            u32::of_trees(sums, group * LANES, &found[..roots.len()]);
         }
     }
 
-    /// Calls `see` with the place of a row in the block, of a tree and of the leaf: for each row in the order of the trees.
-    #[inline]
-    pub fn block<const SETS: bool>(&self, words: &Words, block: &Block<'_>, mut see: impl FnMut(usize, usize, u32)) {
+    fn block_as<const SETS: bool>(&self, words: &Words, rows: &[[Row; LANES]], sums: &mut Sums<'_>) {
         for (tree, &root) in self.roots.iter().enumerate() {
-            for first in (0..block.rows).step_by(LANES) {
-                let rows: [usize; LANES] = std::array::from_fn(|lane| (first + lane).min(block.rows - 1) * block.width);
-                let mut lanes = [root; LANES];
-                self.walk::<SETS>(words, &mut lanes, |lane, slot| block.words[rows[lane] + slot]);
-                for (lane, &place) in lanes[..LANES.min(block.rows - first)].iter().enumerate() {
-                    see(first + lane, tree, self.nodes[place as usize].payload);
-                }
+            for (group, rows) in rows.iter().enumerate() {
+                let found = self.walk::<SETS>(words, [root; LANES], |lane| &rows[lane]);
+                u32::of_rows(sums, group * LANES, tree, &found);
             }
         }
     }
 
-    /// Moves every lane to a leaf.
-    #[inline]
-    fn walk<const SETS: bool>(&self, words: &Words, lanes: &mut [u32; LANES], word: impl Fn(usize, usize) -> u32) {
+    /// The leaves where walks end, as places among the values.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "only where the rows are known to be one is there room for all in registers"
+    )]
+    fn walk<'a, const SETS: bool>(
+        &self,
+        words: &Words,
+        mut lanes: [u32; LANES],
+        row: impl Fn(usize) -> &'a Row,
+    ) -> [u32; LANES] {
         loop {
             let mut open = 0;
             for _ in 0..STEPS {
                 for (lane, place) in lanes.iter_mut().enumerate() {
                     let step = self.nodes[*place as usize];
                     let split = step.split();
-                    *place += step.distance() + words.side::<SETS>(split, word(lane, split.slot as usize));
+                    *place += step.distance() + words.side::<SETS>(split, row(lane)[split.slot as usize]);
                     open |= step.link;
                 }
             }
             if open == 0 {
-                return;
+                return lanes.map(|place| self.nodes[place as usize].key);
             }
         }
     }
 }
 
-/// How many nodes each subtree has. Children always come after their parent.
-fn sizes(trees: &Trees) -> Vec<u32> {
-    let mut sizes = vec![1_u32; trees.nodes.len()];
-    for (place, node) in trees.nodes.iter().enumerate().rev().filter(|(_, node)| !node.is_leaf()) {
-        let left = node.left as usize;
-        sizes[place] = sizes[left].saturating_add(sizes[left + 1]).saturating_add(1);
+impl Walk for Arena {
+    fn kernel(&self) -> Kernel {
+        Kernel::Arena
     }
-    sizes
+
+    fn row(&self, words: &Words, row: &Row, sums: &mut Sums<'_>) {
+        if words.has_sets() {
+            self.row_as::<true>(words, row, sums);
+        } else {
+            self.row_as::<false>(words, row, sums);
+        }
+    }
+
+    fn block(&self, words: &Words, rows: &[[Row; LANES]], sums: &mut Sums<'_>) {
+        if words.has_sets() {
+            self.block_as::<true>(words, rows, sums);
+        } else {
+            self.block_as::<false>(words, rows, sums);
+        }
+    }
 }

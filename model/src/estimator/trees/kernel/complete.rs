@@ -1,122 +1,171 @@
 //! Shallow trees as complete ones, without links.
 
-use super::super::Trees;
-use super::words::{Reader, Split, Words};
-use super::{Block, LANES};
+use std::array;
 
-/// Deepest tree that is filled up.
-const MAX_DEPTH: u32 = 10;
+use super::super::{Node, Trees};
+use super::sums::{Leaf, Sums};
+use super::words::{NOWHERE, Reader, Row, Split, Words};
+use super::{Kernel, LANES, Walk};
+
 /// Most nodes that filling up may make of each.
 const MAX_GROWTH: usize = 4;
 
 /// Trees of one depth, each filled up to the complete tree: node `i` leads to `2 i` and `2 i + 1`, from the root 1 on, in as
-/// many steps as the tree is deep. A split below a leaf always goes left.
-#[derive(Clone, Debug)]
-pub struct Complete {
-    depth: u32,
+/// many steps as the tree is deep. A split below a leaf always goes left. `S` is two to the power of the depth.
+struct Complete<const S: usize, L> {
+    /// How many trees there are; some more, of nothing but leaves, fill up the last lanes.
     count: usize,
-    /// `1 << depth` a tree, the first not used.
-    splits: Vec<Split>,
-    /// `1 << depth` a tree: places among the values.
-    leaves: Vec<u32>,
+    trees: Vec<Splits<S>>,
+    leaves: Vec<[L; S]>,
 }
 
-impl Complete {
-    /// Sound trees, filled up; none where they are too deep or too uneven.
-    pub fn new(trees: &Trees, reader: &mut Reader<'_>) -> Option<Complete> {
-        let depth = depth(trees)?;
-        let (size, count) = (1 << depth, trees.roots.len());
-        if size * count > MAX_GROWTH * trees.nodes.len() {
-            return None;
-        }
-        let mut complete =
-            Complete { depth, count, splits: vec![Split::default(); size * count], leaves: vec![0; size * count] };
-        let mut open = Vec::new();
-        for (tree, &root) in trees.roots.iter().enumerate() {
-            let splits = &mut complete.splits[tree * size..][..size];
-            let leaves = &mut complete.leaves[tree * size..][..size];
-            open.push((root, 1));
-            while let Some((source, target)) = open.pop() {
-                let node = trees.nodes[source as usize];
-                if node.is_leaf() {
-                    // Where going left all the way ends.
-                    let levels = depth - usize::ilog2(target);
-                    leaves[(target << levels) - size] = node.payload;
-                } else {
-                    splits[target] = reader.split(node)?;
-                    open.extend([(node.left, 2 * target), (node.left + 1, 2 * target + 1)]);
-                }
-            }
-        }
-        Some(complete)
-    }
+/// The splits of a tree; the first is not used.
+#[derive(Clone, Copy)]
+struct Splits<const S: usize> {
+    keys: [u32; S],
+    slots: [u8; S],
+}
 
-    /// Calls `see` with each tree's place and that of the leaf where the row ends, in the order of the trees.
-    #[inline]
-    pub fn row<const SETS: bool>(&self, words: &Words, row: &[u32], mut see: impl FnMut(usize, u32)) {
-        let size = 1 << self.depth;
-        for first in (0..self.count).step_by(LANES) {
-            let lanes = LANES.min(self.count - first);
-            let bases: [usize; LANES] = std::array::from_fn(|lane| (first + lane.min(lanes - 1)) * size);
-            let ends = self.walk::<SETS>(words, &bases, |_, slot| row[slot]);
-            for (lane, end) in ends[..lanes].iter().enumerate() {
-                see(first + lane, self.leaves[bases[lane] + end - size]);
-            }
-        }
-    }
-
-    /// Calls `see` with the place of a row in the block, of a tree and of the leaf: for each row in the order of the trees.
-    #[inline]
-    pub fn block<const SETS: bool>(&self, words: &Words, block: &Block<'_>, mut see: impl FnMut(usize, usize, u32)) {
-        let size = 1 << self.depth;
-        for tree in 0..self.count {
-            let base = tree * size;
-            for first in (0..block.rows).step_by(LANES) {
-                let rows: [usize; LANES] = std::array::from_fn(|lane| (first + lane).min(block.rows - 1) * block.width);
-                let ends = self.walk::<SETS>(words, &[base; LANES], |lane, slot| block.words[rows[lane] + slot]);
-                for (lane, end) in ends[..LANES.min(block.rows - first)].iter().enumerate() {
-                    see(first + lane, tree, self.leaves[base + end - size]);
-                }
-            }
-        }
-    }
-
-    /// Where walks through the trees that start at `bases` end, as places below the last level.
-    #[inline]
-    fn walk<const SETS: bool>(
-        &self,
-        words: &Words,
-        bases: &[usize; LANES],
-        word: impl Fn(usize, usize) -> u32,
-    ) -> [usize; LANES] {
-        let mut places = [1; LANES];
-        for _ in 0..self.depth {
-            for lane in 0..LANES {
-                let split = self.splits[bases[lane] + places[lane]];
-                let side = words.side::<SETS>(split, word(lane, split.slot as usize));
-                places[lane] = 2 * places[lane] + side as usize;
-            }
-        }
-        places
+/// Sound trees, filled up; none where they are too deep or too uneven.
+pub fn new(trees: &Trees, reader: &mut Reader<'_>) -> Option<Box<dyn Walk>> {
+    match depth(trees) {
+        0..=3 => of_leaves::<8>(trees, reader),
+        4 => of_leaves::<16>(trees, reader),
+        5 => of_leaves::<32>(trees, reader),
+        6 => of_leaves::<64>(trees, reader),
+        7 => of_leaves::<128>(trees, reader),
+        8 => of_leaves::<256>(trees, reader),
+        _ => None,
     }
 }
 
-/// How deep the deepest tree is, where filling up pays.
-fn depth(trees: &Trees) -> Option<u32> {
-    let mut deepest = 0;
-    let mut open = Vec::new();
-    for &root in &trees.roots {
-        open.push((root, 0));
+fn of_leaves<const S: usize>(trees: &Trees, reader: &mut Reader<'_>) -> Option<Box<dyn Walk>> {
+    if S * trees.count() > MAX_GROWTH * trees.nodes() + S {
+        return None;
+    }
+    // Leaves of one number stand in the tree itself.
+    if trees.width == 1 {
+        let value = |place: u32| trees.values[place as usize];
+        Some(Box::new(Complete::<S, f64>::new(trees, reader, value)?))
+    } else {
+        Some(Box::new(Complete::<S, u32>::new(trees, reader, |place| place)?))
+    }
+}
+
+/// How deep the deepest tree is.
+fn depth(trees: &Trees) -> u32 {
+    let (mut deepest, mut open) = (0, Vec::new());
+    trees.each_tree(|nodes| {
+        open.push((0, 0));
         while let Some((place, depth)) = open.pop() {
-            let node = trees.nodes[place as usize];
-            if depth > MAX_DEPTH {
-                return None;
-            }
+            let node: Node = nodes[place as usize];
             deepest = deepest.max(depth);
             if !node.is_leaf() {
                 open.extend([(node.left, depth + 1), (node.left + 1, depth + 1)]);
             }
         }
+    });
+    deepest
+}
+
+impl<const S: usize, L: Leaf> Complete<S, L> {
+    fn new(trees: &Trees, reader: &mut Reader<'_>, leaf: impl Fn(u32) -> L) -> Option<Self> {
+        let (count, room) = (trees.count(), trees.count().next_multiple_of(LANES));
+        let mut complete = Complete { count, trees: Vec::with_capacity(room), leaves: Vec::with_capacity(room) };
+        let empty = Splits { keys: [NOWHERE.key; S], slots: [NOWHERE.slot; S] };
+        let (mut open, mut fits) = (Vec::new(), true);
+        trees.each_tree(|nodes| {
+            let mut splits = empty;
+            let mut leaves = [leaf(0); S];
+            open.push((0, 1));
+            while let Some((source, target)) = open.pop() {
+                let node: Node = nodes[source as usize];
+                if node.is_leaf() {
+                    // Where going left all the way ends.
+                    let levels = S.ilog2() - usize::ilog2(target);
+                    leaves[(target << levels) - S] = leaf(node.payload);
+                    continue;
+                }
+                let Some(split) = reader.split(node) else {
+                    fits = false;
+                    continue;
+                };
+                (splits.keys[target], splits.slots[target]) = (split.key, split.slot);
+                open.extend([(node.left, 2 * target), (node.left + 1, 2 * target + 1)]);
+            }
+            complete.trees.push(splits);
+            complete.leaves.push(leaves);
+        });
+        complete.trees.resize(room, empty);
+        complete.leaves.resize(room, [leaf(0); S]);
+        fits.then_some(complete)
     }
-    Some(deepest)
+
+    fn row_as<const SETS: bool>(&self, words: &Words, row: &Row, sums: &mut Sums<'_>) {
+        let (trees, _) = self.trees.as_chunks::<LANES>();
+        let (leaves, _) = self.leaves.as_chunks::<LANES>();
+        let mut first = 0;
+        for (trees, leaves) in trees.iter().zip(leaves) {
+            let ends = walk::<SETS, S>(words, |lane| &trees[lane], |_| row);
+            let found: [L; LANES] = array::from_fn(|lane| leaves[lane][ends[lane]]);
+            L::of_trees(sums, first, &found[..LANES.min(self.count - first)]);
+            first += LANES;
+        }
+    }
+
+    fn block_as<const SETS: bool>(&self, words: &Words, rows: &[[Row; LANES]], sums: &mut Sums<'_>) {
+        for (tree, (splits, leaves)) in self.trees[..self.count].iter().zip(&self.leaves).enumerate() {
+            for (group, rows) in rows.iter().enumerate() {
+                let ends = walk::<SETS, S>(words, |_| splits, |lane| &rows[lane]);
+                L::of_rows(sums, group * LANES, tree, &ends.map(|end| leaves[end]));
+            }
+        }
+    }
+}
+
+impl<const S: usize, L: Leaf> Walk for Complete<S, L> {
+    fn kernel(&self) -> Kernel {
+        Kernel::Complete
+    }
+
+    fn row(&self, words: &Words, row: &Row, sums: &mut Sums<'_>) {
+        if words.has_sets() {
+            self.row_as::<true>(words, row, sums);
+        } else {
+            self.row_as::<false>(words, row, sums);
+        }
+    }
+
+    fn block(&self, words: &Words, rows: &[[Row; LANES]], sums: &mut Sums<'_>) {
+        if words.has_sets() {
+            self.block_as::<true>(words, rows, sums);
+        } else {
+            self.block_as::<false>(words, rows, sums);
+        }
+    }
+}
+
+/// Where walks end, as places among a tree's leaves; each lane has a tree and a row.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "only where the trees or the rows are known to be one is there room for all in registers"
+)]
+fn walk<'a, const SETS: bool, const S: usize>(
+    words: &Words,
+    tree: impl Fn(usize) -> &'a Splits<S>,
+    row: impl Fn(usize) -> &'a Row,
+) -> [usize; LANES] {
+    let mut places = [1; LANES];
+    for _ in 0..S.ilog2() {
+        for (lane, place) in places.iter_mut().enumerate() {
+            let (splits, row) = (tree(lane), row(lane));
+            // The place is below `S` anyway; to say so spares a check.
+            let at = *place & (S - 1);
+            let split = Split { slot: splits.slots[at], key: splits.keys[at] };
+            let side = words.side::<SETS>(split, row[split.slot as usize]);
+            *place = 2 * at + side as usize;
+        }
+    }
+    places.map(|place| place & (S - 1))
 }

@@ -4,20 +4,23 @@
 mod arena;
 mod choose;
 mod complete;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use std::fmt::{self, Debug, Formatter};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use super::Trees;
-use arena::Arena;
-use complete::Complete;
-use words::{Reader, Words};
+use sums::Sums;
+use words::{EMPTY, Reader, Row, Words};
 
 /// Trees, or rows, that are walked at the same time. Each step waits for memory, so several walks take hardly longer than one.
 const LANES: usize = 8;
+/// Rows, in lanes, that are walked one tree at a time: together they fit into the nearest cache.
+const BLOCK: usize = 8;
 
 /// A way to walk trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,74 +66,65 @@ pub struct Kernels {
     pub rows: Kernel,
 }
 
-/// Rows as words, one after the other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Block<'a> {
-    /// How many rows, at least one.
-    pub rows: usize,
-    /// Words of a row.
-    pub width: usize,
-    /// The words.
-    pub words: &'a [u32],
+/// Trees laid out for a kernel.
+trait Walk: Send + Sync {
+    /// Which kernel that is.
+    fn kernel(&self) -> Kernel;
+
+    /// Adds up the leaves of a row.
+    fn row(&self, words: &Words, row: &Row, sums: &mut Sums<'_>);
+
+    /// Adds up the leaves of rows, of as many as there are sums of; the last lanes may have no row.
+    fn block(&self, words: &Words, rows: &[[Row; LANES]], sums: &mut Sums<'_>);
 }
 
-/// Trees as a kernel walks them.
-#[derive(Clone, Debug)]
+/// Trees as a kernel walks them, and the rows it takes.
 pub(super) struct Layout {
     words: Words,
-    nodes: Nodes,
-}
-
-#[derive(Clone, Debug)]
-enum Nodes {
-    Arena(Arena),
-    Complete(Complete),
+    walk: Box<dyn Walk>,
 }
 
 impl Layout {
     /// Sound trees, laid out for `kernel`; none where they do not suit it.
     fn new(trees: &Trees, kernel: Kernel) -> Option<Layout> {
         let mut reader = Reader::new(trees)?;
-        let nodes = match kernel {
+        let walk = match kernel {
             Kernel::Plain => return None,
-            Kernel::Arena => Nodes::Arena(Arena::new(trees, &mut reader)?),
-            Kernel::Complete => Nodes::Complete(Complete::new(trees, &mut reader)?),
+            Kernel::Arena => arena::new(trees, &mut reader)?,
+            Kernel::Complete => complete::new(trees, &mut reader)?,
         };
-        Some(Layout { words: reader.finish(), nodes })
+        Some(Layout { words: reader.finish(), walk })
     }
 
-    fn kernel(&self) -> Kernel {
-        match self.nodes {
-            Nodes::Arena(_) => Kernel::Arena,
-            Nodes::Complete(_) => Kernel::Complete,
+    /// Predicts a row of columns.
+    pub fn row(&self, trees: &Trees, columns: &[f64], output: &mut [f64]) {
+        let mut row = EMPTY;
+        self.words.fill(columns, &mut row);
+        let mut sums = Sums::new(trees, output);
+        self.walk.row(&self.words, &row, &mut sums);
+        sums.finish();
+    }
+
+    /// Predicts rows of `width` columns each.
+    pub fn rows(&self, trees: &Trees, columns: &[f64], width: usize, output: &mut [f64]) {
+        let outputs = trees.outputs();
+        let mut block = vec![[EMPTY; LANES]; BLOCK.min((output.len() / outputs).div_ceil(LANES))];
+        for (place, output) in output.chunks_mut(BLOCK * LANES * outputs).enumerate() {
+            let rows = output.len() / outputs;
+            for (row, words) in block.as_flattened_mut().iter_mut().take(rows).enumerate() {
+                let row = place * BLOCK * LANES + row;
+                self.words.fill(&columns[row * width..][..width], words);
+            }
+            let mut sums = Sums::new(trees, output);
+            self.walk.block(&self.words, &block[..rows.div_ceil(LANES)], &mut sums);
+            sums.finish();
         }
     }
+}
 
-    /// From columns to the words of a row.
-    pub fn words(&self) -> &Words {
-        &self.words
-    }
-
-    /// Calls `see` with each tree's place and that of the leaf where the row ends, in the order of the trees.
-    #[inline]
-    pub fn row(&self, row: &[u32], see: impl FnMut(usize, u32)) {
-        match (&self.nodes, self.words.has_sets()) {
-            (Nodes::Arena(arena), false) => arena.row::<false>(&self.words, row, see),
-            (Nodes::Arena(arena), true) => arena.row::<true>(&self.words, row, see),
-            (Nodes::Complete(complete), false) => complete.row::<false>(&self.words, row, see),
-            (Nodes::Complete(complete), true) => complete.row::<true>(&self.words, row, see),
-        }
-    }
-
-    /// Calls `see` with the place of a row in the block, of a tree and of the leaf: for each row in the order of the trees.
-    #[inline]
-    pub fn block(&self, block: &Block<'_>, see: impl FnMut(usize, usize, u32)) {
-        match (&self.nodes, self.words.has_sets()) {
-            (Nodes::Arena(arena), false) => arena.block::<false>(&self.words, block, see),
-            (Nodes::Arena(arena), true) => arena.block::<true>(&self.words, block, see),
-            (Nodes::Complete(complete), false) => complete.block::<false>(&self.words, block, see),
-            (Nodes::Complete(complete), true) => complete.block::<true>(&self.words, block, see),
-        }
+impl Debug for Layout {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Layout({:?})", self.walk.kernel())
     }
 }
 
@@ -159,7 +153,8 @@ impl Tuned {
     }
 
     fn kernels(&self) -> Kernels {
-        let kernel = |layout: &Option<Arc<Layout>>| layout.as_ref().map_or(Kernel::Plain, |layout| layout.kernel());
+        let kernel =
+            |layout: &Option<Arc<Layout>>| layout.as_ref().map_or(Kernel::Plain, |layout| layout.walk.kernel());
         Kernels { row: kernel(&self.row), rows: kernel(&self.rows) }
     }
 }

@@ -1,27 +1,34 @@
-//! A row as kernels read it: 32-bit words, so that one comparison answers every split.
+//! A row as kernels read it: 32-bit words, so that one comparison of whole numbers answers every split.
 
 use super::super::{Node, Trees};
 
-/// Most words of a row: as many as the slot of a [`Split`] can name.
-pub const MAX_WORDS: usize = 1 << SLOT_BITS;
-/// Bits of a slot.
-pub const SLOT_BITS: u32 = 12;
+/// Most words of a row: as many as a byte can name.
+pub const MAX_WORDS: usize = 256;
+/// The words of a row. A few more than a byte can name: rows that follow each other do not compete for the same places of the
+/// nearest cache.
+pub type Row = [u32; MAX_WORDS + 16];
+/// A row without words yet.
+pub const EMPTY: Row = [0; MAX_WORDS + 16];
 
 /// What a split looks at and compares it with.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Split {
     /// The word of the row.
-    pub slot: u32,
-    /// The bits of a threshold, or where the sides of categories start.
-    pub payload: u32,
+    pub slot: u8,
+    /// The key of a threshold, or where the sides of categories start.
+    pub key: u32,
 }
+
+/// Sends every row to the left: no key is above it.
+pub const NOWHERE: Split = Split { slot: 0, key: u32::MAX };
 
 /// How the columns of a row become words, and how splits read them.
 ///
-/// The first word is not a number, which is above no threshold: it belongs to leaves. A column of which splits send missing
-/// values left stands as it is; one of which they send them right stands with infinity in the place of what is missing; one of
-/// which splits go by a set stands as a category's number, all that are in no set as the number after the last one.
-#[derive(Clone, Debug, Default)]
+/// Words of numbers are ordered as the numbers are, so that a row goes right where its word is above the split's key. The first
+/// word is below all, for leaves. A column of which splits send missing values left has its smallest word for them, one of which
+/// they send them right the largest, and one of both has two words. A column of which splits go by a set stands as a category's
+/// number, all that are in no set as the number after the last one.
+#[derive(Debug, Default)]
 pub struct Words {
     missing_left: Vec<u32>,
     missing_right: Vec<u32>,
@@ -41,9 +48,9 @@ struct Categories {
 /// The places of a column's words, 0 where it has none.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slots {
-    missing_left: u32,
-    missing_right: u32,
-    categories: u32,
+    missing_left: u8,
+    missing_right: u8,
+    categories: u8,
     others: u32,
 }
 
@@ -56,8 +63,14 @@ pub struct Reader<'t> {
     most_sides: usize,
 }
 
+/// A whole number for each number that is none, or infinite, or between: ordered as they are, and 0 as -0.
+pub fn key(value: f32) -> u32 {
+    let bits = (value + 0.0).to_bits();
+    bits ^ if bits >> 31 == 1 { u32::MAX } else { 1 << 31 }
+}
+
 impl<'t> Reader<'t> {
-    /// For the splits of `trees`, which are sound. None where there are more words than a slot can name.
+    /// For the splits of `trees`, which are sound. None where a row would have more words than there may be.
     pub fn new(trees: &'t Trees) -> Option<Reader<'t>> {
         let splits = || trees.nodes.iter().filter(|node| !node.is_leaf());
         let columns = splits().map(|node| node.column() + 1).max().unwrap_or(0);
@@ -75,10 +88,10 @@ impl<'t> Reader<'t> {
         }
         let mut words = Words::default();
         let mut next = 1;
-        let mut place = |wanted: &mut u32| {
+        let mut place = |wanted: &mut u8| {
             let is_wanted = *wanted == 1;
             if is_wanted {
-                *wanted = next;
+                *wanted = next as u8;
                 next += 1;
             }
             is_wanted
@@ -100,7 +113,7 @@ impl<'t> Reader<'t> {
         }
         // What is read stays in proportion to what was stored.
         let most_sides = 4 * (trees.sets.len() + trees.nodes.len());
-        (words.count() <= MAX_WORDS).then_some(Reader { trees, words, slots, most_sides })
+        (next <= MAX_WORDS).then_some(Reader { trees, words, slots, most_sides })
     }
 
     /// Reads a split. None where sets would take too much memory.
@@ -108,7 +121,7 @@ impl<'t> Reader<'t> {
         let slots = self.slots[node.column()];
         if !node.by_set() {
             let slot = if node.missing_left() { slots.missing_left } else { slots.missing_right };
-            return Some(Split { slot, payload: node.payload });
+            return Some(Split { slot, key: key(node.threshold()) });
         }
         let sides = &mut self.words.sides;
         let start = sides.len();
@@ -120,7 +133,7 @@ impl<'t> Reader<'t> {
             return None;
         }
         sides.extend((0..words).map(|word| bits.get(word).copied().unwrap_or(0) ^ flip));
-        Some(Split { slot: slots.categories, payload: start as u32 })
+        Some(Split { slot: slots.categories, key: start as u32 })
     }
 
     /// The words, when all splits are read.
@@ -138,14 +151,9 @@ fn after_last(trees: &Trees, node: Node) -> u32 {
 }
 
 impl Words {
-    /// How many words a row has.
-    pub fn count(&self) -> usize {
-        self.first_category() as usize + self.categories.len()
-    }
-
     /// The first word that is a category.
-    pub fn first_category(&self) -> u32 {
-        (1 + self.missing_left.len() + self.missing_right.len()) as u32
+    fn first_category(&self) -> usize {
+        1 + self.missing_left.len() + self.missing_right.len()
     }
 
     /// Whether any split goes by a set.
@@ -153,36 +161,37 @@ impl Words {
         !self.categories.is_empty()
     }
 
-    /// Writes the words of a row, of which there are [`Words::count`].
-    pub fn fill(&self, columns: &[f64], words: &mut [u32]) {
-        let (first, words) = words.split_at_mut(1);
-        let (left, words) = words.split_at_mut(self.missing_left.len());
-        let (right, categories) = words.split_at_mut(self.missing_right.len());
-        first[0] = f32::NAN.to_bits();
-        for (word, column) in left.iter_mut().zip(&self.missing_left) {
-            *word = (columns[*column as usize] as f32).to_bits();
-        }
-        for (word, column) in right.iter_mut().zip(&self.missing_right) {
+    /// Writes the words of a row.
+    pub fn fill(&self, columns: &[f64], row: &mut Row) {
+        let (left, row) = row[1..].split_at_mut(self.missing_left.len());
+        let (right, categories) = row.split_at_mut(self.missing_right.len());
+        let word = |column: &u32, missing| {
             let value = columns[*column as usize] as f32;
-            *word = if value.is_nan() { f32::INFINITY } else { value }.to_bits();
+            if value.is_nan() { missing } else { key(value) }
+        };
+        for (place, column) in left.iter_mut().zip(&self.missing_left) {
+            *place = word(column, 0);
         }
-        for (word, Categories { column, others }) in categories.iter_mut().zip(&self.categories) {
+        for (place, column) in right.iter_mut().zip(&self.missing_right) {
+            *place = word(column, u32::MAX);
+        }
+        for (place, Categories { column, others }) in categories.iter_mut().zip(&self.categories) {
             let value = columns[*column as usize] as f32;
-            *word = if value >= 0.0 { (value as u32).min(*others) } else { *others };
+            *place = if value >= 0.0 { (value as u32).min(*others) } else { *others };
         }
     }
 
     /// Whether a row with this word in the split's slot goes right, as 0 or 1. `SETS` tells whether a split may go by a set.
     #[inline]
     pub fn side<const SETS: bool>(&self, split: Split, word: u32) -> u32 {
-        let above = u32::from(f32::from_bits(word) > f32::from_bits(split.payload));
+        let above = u32::from(split.key < word);
         if !SETS {
             return above;
         }
         // Both answers are found and one is taken: a branch would be guessed wrong half of the time.
-        let by_set = split.slot >= self.first_category();
+        let by_set = split.slot as usize >= self.first_category();
         let mask = if by_set { u32::MAX } else { 0 };
-        let place = (split.payload & mask) + ((word & mask) >> 5);
+        let place = (split.key & mask) + ((word & mask) >> 5);
         let in_right = self.sides[place as usize] >> (word & 31) & 1;
         if by_set { in_right } else { above }
     }
