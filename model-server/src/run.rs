@@ -148,6 +148,10 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
         "serving"
     );
 
+    // The first caller who wants contributions need not wait for what is to be known of the trees.
+    let explained = app.clone();
+    tokio::task::spawn_blocking(move || explained.explainer().is_some());
+
     let signal = signals.next().await;
     lifecycle.enter(Phase::Draining);
     let drain = match signal {

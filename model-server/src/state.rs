@@ -1,15 +1,16 @@
 //! What every request needs: the model, the bounds, where the server is in its life.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use slipway_model::{Artefact, Field, Manifest, Model};
+use slipway_model::{Artefact, Estimator, Explainer, Field, Manifest, Model, NotExplainable, OutputScale};
 use tokio::sync::Semaphore;
 
 use crate::api::cors::Origin;
+use crate::api::error::ApiError;
 use crate::api::keys::Keys;
 use crate::api::{openapi, page};
 use crate::config::Limits;
@@ -25,6 +26,10 @@ const MAX_PACKERS: usize = 16;
 const MAX_DECODED: usize = 10_000_000;
 /// Most numbers that the predictions of one request may hold.
 const MAX_PREDICTED: usize = 1_000_000;
+/// Most steps that explaining the predictions of one request may take, some nanoseconds each.
+const MAX_EXPLAINING: usize = 2_000_000_000;
+/// Trees of more nodes are not explained between two other requests, but on a thread of their own.
+const QUICKLY_EXPLAINED: usize = 1 << 10;
 
 /// Where the server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +137,8 @@ pub struct App {
     pub openapi: Bytes,
     /// `GET /` for people.
     pub page: Bytes,
+    /// How predictions are explained, found out when that is first asked for.
+    explainer: OnceLock<Result<Explainer, NotExplainable>>,
 }
 
 impl App {
@@ -162,6 +169,7 @@ impl App {
             exporter,
             limits,
             artefact,
+            explainer: OnceLock::new(),
         }
     }
 
@@ -173,6 +181,43 @@ impl App {
     /// Its manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.artefact.manifest
+    }
+
+    /// How predictions are explained, if they can be.
+    pub fn explainer(&self) -> Option<&Explainer> {
+        self.explanations().as_ref().ok()
+    }
+
+    /// What contributions are measured on, where predictions have been explained.
+    pub fn scale(&self) -> Option<OutputScale> {
+        Some(self.explainer.get()?.as_ref().ok()?.scale())
+    }
+
+    /// Why predictions cannot be explained, where they cannot.
+    pub fn check_explains(&self) -> Result<(), ApiError> {
+        let explainer = self.explanations().as_ref();
+        explainer.map(|_| ()).map_err(|error| ApiError::bad_request(error.to_string()))
+    }
+
+    fn explanations(&self) -> &Result<Explainer, NotExplainable> {
+        self.explainer.get_or_init(|| Explainer::new(self.model()))
+    }
+
+    /// Whether explaining takes so long that nothing else may wait for it.
+    pub fn explains_slowly(&self) -> bool {
+        matches!(&self.model().learned().estimator, Estimator::Trees(trees) if trees.nodes() > QUICKLY_EXPLAINED)
+    }
+
+    /// Steps that explaining one row takes.
+    pub fn explaining_steps(&self) -> usize {
+        self.explainer().map_or(0, Explainer::steps)
+    }
+
+    /// Most rows of a request that are explained.
+    pub fn max_explained(&self) -> usize {
+        let by_steps = MAX_EXPLAINING / self.explaining_steps().max(1);
+        let by_numbers = MAX_PREDICTED / (self.model().fields().len() + 1);
+        self.max_rows.min(by_steps).min(by_numbers).max(1)
     }
 }
 

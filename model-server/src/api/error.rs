@@ -129,6 +129,12 @@ impl ApiError {
         ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, Refusal::TooLarge, message)
     }
 
+    /// 413: more rows than can be explained.
+    pub fn too_many_explained(limit: usize) -> ApiError {
+        let message = format!("contributions of more than {limit} rows; send fewer rows at a time, or a stream");
+        ApiError::refused(StatusCode::PAYLOAD_TOO_LARGE, Refusal::TooLarge, message)
+    }
+
     /// 415.
     pub fn unsupported_media_type(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message)

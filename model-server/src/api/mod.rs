@@ -15,9 +15,11 @@ pub mod page;
 mod predict;
 mod route;
 mod stream;
+mod tell;
 pub mod trace;
 mod v1;
 mod v2;
+pub mod wants;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::ids::Naming;
 use crate::state::App;
 use body::Held;
 use coding::Coding;
@@ -62,15 +65,17 @@ async fn refuse(request: Request, error: ApiError) -> Response {
     body::refuse(&parts.headers, body, error).await.into_response()
 }
 
-/// Answers a request with a body of a kind: reads it within all bounds, has `work` make the reply of it.
+/// Answers a request with a body of a kind: reads it within all bounds, has `work` make the reply of it. A body that is
+/// `slow` to answer, however small, is not answered between two other requests.
 async fn answer(
     app: Arc<App>,
     request: Request,
     kind: Kind,
+    slow: impl FnOnce(&App, &[u8]) -> bool + Send,
     work: impl FnOnce(&App, &[u8], Deadline) -> Result<Response, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let metrics = app.metrics.clone();
-    let result = answer_within(app, request, kind, work).await;
+    let result = answer_within(app, request, kind, slow, work).await;
     if let Some(refusal) = result.as_ref().err().and_then(ApiError::refusal) {
         metrics.refused(refusal);
     }
@@ -81,13 +86,14 @@ async fn answer_within(
     app: Arc<App>,
     request: Request,
     kind: Kind,
+    slow: impl FnOnce(&App, &[u8]) -> bool + Send,
     work: impl FnOnce(&App, &[u8], Deadline) -> Result<Response, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let (body, deadline) = receive(&app, request, kind).await?;
     let _admitted = app.in_flight.try_acquire().map_err(|_| ApiError::too_many_requests())?;
     let fields = app.model().fields().len();
     let length = body.bytes.len();
-    if length <= SMALL_BODY && length.saturating_mul(fields) <= SMALL {
+    if length <= SMALL_BODY && length.saturating_mul(fields) <= SMALL && !slow(&app, &body.bytes) {
         return work(&app, &body.bytes, deadline);
     }
     let slot = app.large.clone().acquire_owned();
@@ -156,6 +162,11 @@ impl Kind {
             Kind::Call => grpc::require(headers),
         }
     }
+}
+
+/// How the predictions of a request are named.
+fn naming(app: &App, headers: &HeaderMap) -> Naming {
+    Naming::new(&app.artefact.digest, observe::given_id(headers).map(HeaderValue::as_bytes))
 }
 
 /// A JSON reply.

@@ -137,11 +137,15 @@ async fn turn_away(request: Request) -> Response {
     response
 }
 
-fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
-    let given = headers.get(REQUEST_ID_HEADER).filter(|value| {
+/// The name that a caller gave its request.
+pub fn given_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(REQUEST_ID_HEADER).filter(|value| {
         (1..=MAX_REQUEST_ID).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
-    });
-    given.cloned().unwrap_or_else(|| {
+    })
+}
+
+fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
+    given_id(headers).cloned().unwrap_or_else(|| {
         HeaderValue::try_from(app.ids.next()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     })
 }

@@ -5,39 +5,46 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-use slipway_model::{Artefact, Model, Prediction};
+use slipway_model::{Artefact, Field, Model, OutputScale, Prediction};
 
 use super::deadline::Deadline;
 use super::error::{ApiError, Detail};
 use super::json::rows::{self, Form, RowError, Rows};
 use super::stream::{self, Format};
-use super::{Kind, answer, reply};
+use super::tell::{Teller, Told, too_large};
+use super::wants::Wants;
+use super::{Kind, answer, body, naming, reply};
 use crate::state::App;
-
-/// Rows that are predicted together; then the deadline is looked at.
-pub const TOGETHER: usize = 256;
 
 /// `POST /predict`.
 pub async fn predict(State(app): State<Arc<App>>, request: Request) -> Result<Response, ApiError> {
+    let teller = match teller(&app, &request) {
+        Ok(teller) => teller,
+        Err(error) => {
+            let (parts, body) = request.into_parts();
+            return Err(body::refuse(&parts.headers, body, error).await);
+        }
+    };
     if let Some(format) = Format::of_body(request.headers()) {
-        return stream::answer(app, request, format).await;
+        return stream::answer(app, request, format, teller).await;
     }
-    answer(app, request, Kind::Json, |app, body, deadline| {
+    let contributes = teller.wants.contributions;
+    let slow = move |app: &App, _: &[u8]| contributes && app.explains_slowly();
+    answer(app, request, Kind::Json, slow, move |app, body, deadline| {
         let rows = rows::read(app, body, Form::Any, deadline)?;
         let single = rows.single;
-        let Predicted { rows, warnings } = predict_rows(app, rows, deadline)?;
+        let Predicted { rows, warnings } = predict_rows(app, &teller, rows, deadline)?;
         let manifest = app.manifest();
         let (model, version) = (manifest.model_name.as_str(), manifest.version.as_str());
         if !single {
-            let predictions = rows.iter().map(|row| Item::new(app, row)).collect();
+            let predictions = rows.iter().map(|row| Item::new(app, &teller.wants, row)).collect();
             return Ok(reply(&ListReply { predictions, model, version, warnings }));
         }
         match rows.into_iter().next() {
-            Some(Ok(prediction)) => {
-                let row = PredictedRow::new(app.model(), &prediction, app.ids.next());
+            Some(Ok(told)) => {
+                let row = PredictedRow::new(app.model(), app.scale(), &teller.wants, &told);
                 Ok(reply(&RowReply { row, model, version, warnings }))
             }
             Some(Err(error)) => {
@@ -49,12 +56,17 @@ pub async fn predict(State(app): State<Arc<App>>, request: Request) -> Result<Re
     .await
 }
 
+/// What tells a request's rows as its address and headers say.
+pub fn teller(app: &App, request: &Request) -> Result<Teller, ApiError> {
+    Ok(Teller { wants: Wants::of(app, request.uri())?, naming: naming(app, request.headers()) })
+}
+
 /// The reply to a row, for documentation.
 pub fn example_reply(artefact: &Artefact, row: Option<&Map<String, Value>>) -> Option<Value> {
     let Artefact { manifest, model, .. } = artefact;
-    let decoded = model.decode_json(row?).ok()?;
-    let prediction = predict_together(model, [decoded.as_slice()]).pop()??;
-    let row = PredictedRow::new(model, &prediction, "0".repeat(32));
+    let prediction = model.predict(&model.decode_json(row?).ok()?);
+    let told = Told { prediction, explanation: None, id: "0".repeat(32) };
+    let row = PredictedRow::new(model, None, &Wants::default(), &told);
     let (model, version) = (manifest.model_name.as_str(), manifest.version.as_str());
     serde_json::to_value(RowReply { row, model, version, warnings: Vec::new() }).ok()
 }
@@ -62,27 +74,21 @@ pub fn example_reply(artefact: &Artefact, row: Option<&Map<String, Value>>) -> O
 /// The predictions of a request.
 pub struct Predicted {
     /// Of each row, or what is wrong with it.
-    pub rows: Vec<Result<Prediction, RowError>>,
+    pub rows: Vec<Result<Told, RowError>>,
     /// About fields that were ignored.
     pub warnings: Vec<String>,
 }
 
 /// Predicts the rows of a body and counts them.
-pub fn predict_rows(app: &App, rows: Rows, deadline: Deadline) -> Result<Predicted, ApiError> {
+pub fn predict_rows(app: &App, teller: &Teller, rows: Rows, deadline: Deadline) -> Result<Predicted, ApiError> {
+    teller.check_rows(app, rows.rows.len())?;
+    let together = teller.together(app);
     let mut predicted = Vec::with_capacity(rows.rows.len());
     let mut rest = rows.rows.into_iter();
     while rest.len() > 0 {
         deadline.check()?;
-        let together: Vec<_> = rest.by_ref().take(TOGETHER).collect();
-        let good = together.iter().flatten().map(Vec::as_slice);
-        let mut predictions = predict_together(app.model(), good).into_iter();
-        for row in together {
-            let number = predicted.len() + 1;
-            predicted.push(row.and_then(|_| match predictions.next().flatten() {
-                Some(prediction) => Ok(prediction),
-                None => Err(RowError::one(too_large(number))),
-            }));
-        }
+        let first = predicted.len() + 1;
+        predict_together(app, teller, first, rest.by_ref().take(together).collect(), |row| predicted.push(row));
     }
     let good = predicted.iter().filter(|row| row.is_ok()).count();
     app.metrics.rows(good, predicted.len() - good);
@@ -90,17 +96,24 @@ pub fn predict_rows(app: &App, rows: Rows, deadline: Deadline) -> Result<Predict
     Ok(Predicted { rows: predicted, warnings: rows.unknown.warnings() })
 }
 
-/// Predicts rows; none where a row has no finite prediction.
-pub fn predict_together<'r>(model: &Model, rows: impl IntoIterator<Item = &'r [f64]>) -> Vec<Option<Prediction>> {
-    let numbers = model.predict_rows(rows);
-    let finite = |raw: &[f64]| raw.iter().all(|number| number.is_finite());
-    let rows = numbers.chunks_exact(model.output().width());
-    rows.map(|raw| finite(raw).then(|| model.prediction(raw.to_vec()))).collect()
-}
-
-/// The mistake of a row whose values are so large that there is no finite prediction.
-pub fn too_large(number: usize) -> Detail {
-    Detail::of_row(number, "values with a finite prediction", "values that are too large")
+/// Predicts rows, the first of which has this number; calls `see` with what is said of each, in their order.
+pub fn predict_together(
+    app: &App,
+    teller: &Teller,
+    first: usize,
+    rows: Vec<Result<Vec<f64>, RowError>>,
+    mut see: impl FnMut(Result<Told, RowError>),
+) {
+    let good = (first..).zip(&rows).filter_map(|(number, row)| Some((number, row.as_ref().ok()?.as_slice())));
+    let good: Vec<_> = good.collect();
+    let mut told = teller.tell(app, &good).into_iter();
+    for row in rows {
+        let of_row = row.and_then(|_| match told.next() {
+            Some(told) => told.map_err(RowError::one),
+            None => Err(RowError::one(too_large(first))),
+        });
+        see(of_row);
+    }
 }
 
 /// What is predicted: a number or the name of a class.
@@ -133,12 +146,31 @@ struct Probabilities<'m> {
 
 impl Serialize for Probabilities<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.classes.len()))?;
-        for (class, probability) in self.classes.iter().zip(self.probabilities) {
-            map.serialize_entry(class, probability)?;
-        }
-        map.end()
+        serializer.collect_map(self.classes.iter().zip(self.probabilities))
     }
+}
+
+/// What each field adds, in the order of the fields.
+struct ByField<'a> {
+    fields: &'a [Field],
+    contributions: &'a [f64],
+}
+
+impl Serialize for ByField<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.fields.iter().map(|field| &field.name).zip(self.contributions))
+    }
+}
+
+/// What the fields of a row add to its prediction.
+#[derive(Serialize)]
+struct Contributions<'a> {
+    scale: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'a str>,
+    base: f64,
+    total: f64,
+    fields: ByField<'a>,
 }
 
 /// A row's prediction as callers see it.
@@ -147,18 +179,33 @@ pub struct PredictedRow<'a> {
     prediction: Answer<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     probabilities: Option<Probabilities<'a>>,
-    prediction_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contributions: Option<Contributions<'a>>,
+    prediction_id: &'a str,
 }
 
 impl<'a> PredictedRow<'a> {
-    fn new(model: &'a Model, prediction: &'a Prediction, prediction_id: String) -> PredictedRow<'a> {
-        let probabilities = match prediction {
-            Prediction::Number(_) => None,
-            Prediction::Class { probabilities, .. } => {
-                Some(Probabilities { classes: model.output().classes(), probabilities })
-            }
+    /// As a caller wants it; `scale` is what contributions are measured on.
+    pub fn new(model: &'a Model, scale: Option<OutputScale>, wants: &Wants, told: &'a Told) -> PredictedRow<'a> {
+        let classes = model.output().classes();
+        let (probabilities, decision) = match &told.prediction {
+            Prediction::Number(_) => (None, None),
+            Prediction::Class { probabilities, .. } => (
+                Some(Probabilities { classes, probabilities }),
+                wants.decision.and_then(|rule| classes.get(rule.decide(probabilities)).map(String::as_str)),
+            ),
         };
-        PredictedRow { prediction: Answer::new(model, prediction), probabilities, prediction_id }
+        let contributions = told.explanation.as_ref().zip(scale).map(|(explanation, scale)| Contributions {
+            scale: scale.name(),
+            class: explanation.class.and_then(|class| classes.get(class).map(String::as_str)),
+            base: explanation.base,
+            total: explanation.total(),
+            fields: ByField { fields: model.fields(), contributions: &explanation.contributions },
+        });
+        let prediction = Answer::new(model, &told.prediction);
+        PredictedRow { prediction, probabilities, decision, contributions, prediction_id: &told.id }
     }
 }
 
@@ -195,10 +242,10 @@ pub enum Item<'a> {
 }
 
 impl<'a> Item<'a> {
-    /// As callers see it, with an identifier of its own.
-    pub fn new(app: &'a App, row: &'a Result<Prediction, RowError>) -> Item<'a> {
+    /// As a caller wants it.
+    pub fn new(app: &'a App, wants: &Wants, row: &'a Result<Told, RowError>) -> Item<'a> {
         match row {
-            Ok(prediction) => Item::Predicted(PredictedRow::new(app.model(), prediction, app.ids.next())),
+            Ok(told) => Item::Predicted(PredictedRow::new(app.model(), app.scale(), wants, told)),
             Err(RowError { message, details, .. }) => Item::Refused { error: Mistakes { message, details } },
         }
     }

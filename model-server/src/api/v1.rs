@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::error::{ApiError, Detail};
 use super::json::rows::{self, Form, MAX_DETAILS};
-use super::predict::{Answer, predict_rows};
-use super::{Kind, answer, refuse, reply};
+use super::predict::{Answer, PredictedRow, predict_rows, teller};
+use super::wants::Wants;
+use super::{Kind, answer, body, refuse, reply};
 use crate::state::{App, Phase};
 
 /// What follows a model's name where it is to predict.
@@ -46,26 +47,46 @@ async fn dispatch(State(app): State<Arc<App>>, Path(segment): Path<String>, requ
     }
 }
 
-/// Predictions have no place for an error of their own in this protocol, so that one bad row refuses the request.
+/// Predictions have no place for an error of their own in this protocol, so that one bad row refuses the request. They are bare
+/// numbers or classes, unless more is wanted.
 async fn predict(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
     #[derive(Serialize)]
+    #[serde(untagged)]
+    enum One<'a> {
+        Bare(Answer<'a>),
+        Full(PredictedRow<'a>),
+    }
+    #[derive(Serialize)]
     struct Reply<'a> {
-        predictions: Vec<Answer<'a>>,
+        predictions: Vec<One<'a>>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,
     }
-    answer(app, request, Kind::Json, |app, body, deadline| {
+    let teller = match teller(&app, &request) {
+        Ok(teller) => teller,
+        Err(error) => {
+            let (parts, body) = request.into_parts();
+            return Err(body::refuse(&parts.headers, body, error).await);
+        }
+    };
+    let Wants { anything, contributions, .. } = teller.wants;
+    let slow = move |app: &App, _: &[u8]| contributions && app.explains_slowly();
+    answer(app, request, Kind::Json, slow, move |app, body, deadline| {
         let rows = rows::read(app, body, Form::Instances, deadline)?;
-        let predicted = predict_rows(app, rows, deadline)?;
+        let predicted = predict_rows(app, &teller, rows, deadline)?;
         let mut predictions = Vec::with_capacity(predicted.rows.len());
         let mut details: Vec<Detail> = Vec::new();
         let mut mistakes = 0;
-        for row in predicted.rows {
+        for row in &predicted.rows {
             match row {
-                Ok(prediction) => predictions.push(Answer::new(app.model(), &prediction)),
+                Ok(told) if anything => {
+                    let row = PredictedRow::new(app.model(), app.scale(), &teller.wants, told);
+                    predictions.push(One::Full(row));
+                }
+                Ok(told) => predictions.push(One::Bare(Answer::new(app.model(), &told.prediction))),
                 Err(error) => {
                     mistakes += error.mistakes;
-                    details.extend(error.details.into_iter().take(MAX_DETAILS - details.len()));
+                    details.extend(error.details.iter().take(MAX_DETAILS - details.len()).cloned());
                 }
             }
         }

@@ -16,3 +16,4 @@ mod sockets;
 mod stream;
 mod support;
 mod tls;
+mod wants;

@@ -10,8 +10,8 @@ use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use slipway_model::{
-    Artefact, Block, Digest, Distributions, Encoder, Estimator, Field, Form, Golden, GoldenRow, Input, Lineage, Linear,
-    Link, Manifest, Model, Output, Range, artefact,
+    Artefact, Block, Combine, Digest, Distributions, Encoder, Estimator, Field, Form, Golden, GoldenRow, Input,
+    Lineage, Linear, Link, Manifest, Model, Output, Range, TreeNode, Trees, TreesBuilder, artefact,
 };
 use slipway_model_server::api;
 use slipway_model_server::config::Limits;
@@ -122,6 +122,29 @@ pub fn orders() -> Kit {
     }
 }
 
+/// A forest of two trees: the first looks at both numbers, the second at `y`; a missing one counts as 0.
+pub fn forest() -> Kit {
+    let split = |column, left| TreeNode::Split { column, threshold: 0.5, missing_left: true, left };
+    let leaf = |value, weight| TreeNode::Leaf { value, weight };
+    let mut trees = TreesBuilder::new(2);
+    let both = [split(0, 1), leaf(0, 5.0), split(1, 3), leaf(1, 2.0), leaf(2, 3.0)];
+    trees.push(&both, &[1.0, 0.0, 0.5, 0.5, 0.0, 1.0]);
+    trees.push(&[split(1, 1), leaf(0, 6.0), leaf(1, 4.0)], &[0.5, 0.5, 0.0, 1.0]);
+    let optional = |name| Field { required: false, ..number(name, 0.0, 1.0) };
+    Kit {
+        name: "forest",
+        fields: vec![optional("x"), optional("y")],
+        output: Output::Classification {
+            name: "answer".to_owned(),
+            classes: vec!["no".to_owned(), "yes".to_owned()],
+            positive_class: Some(1),
+            threshold: None,
+        },
+        estimator: Estimator::Trees(trees.finish(Combine::Mean)),
+        golden: json!({"x": 1, "y": 1}),
+    }
+}
+
 /// Twice `x`: the least there is to serve.
 pub fn twice() -> Kit {
     Kit {
@@ -134,15 +157,27 @@ pub fn twice() -> Kit {
 }
 
 impl Kit {
+    /// Has its trees hold nothing of the training rows, as those of the first format.
+    pub fn forget_weights(&mut self) {
+        let Estimator::Trees(trees) = &self.estimator else { return };
+        let mut bytes = trees.to_bytes();
+        // A byte a leaf and how they are written, and the version.
+        bytes.truncate(bytes.len() - trees.leaves() - 4);
+        bytes[8] = 1;
+        self.estimator = Estimator::Trees(Trees::from_bytes(&bytes).unwrap());
+    }
+
     /// Writes the artefact into `dir`.
     pub fn write(self, dir: &Path) -> Digest {
         let Kit { name, fields, output, estimator, golden } = self;
+        // Trees take missing values as they are.
+        let fill = if matches!(estimator, Estimator::Trees(_)) { None } else { Some(5.0) };
         let block = |(place, field): (usize, &Field)| match field.type_ {
             FeatureType::Category => {
                 let form = Form::OneHot { columns: field.categories.len(), places: Vec::new() };
                 Block { fill: Some(0.0), form, ..Block::field(place) }
             }
-            _ => Block { fill: Some(5.0), ..Block::field(place) },
+            _ => Block { fill, ..Block::field(place) },
         };
         let encoder = Encoder::new(fields.iter().enumerate().map(block).collect());
         let model = Model::new(fields.clone(), output.clone(), encoder, estimator).unwrap();

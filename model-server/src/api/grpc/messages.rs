@@ -216,7 +216,7 @@ pub fn inferred(name: &str, version: &str, infer: &Infer<'_>, inferred: &Inferre
         if !raw {
             let contents = match &output.data {
                 Data::Numbers(numbers) => Writer::default().doubles(7, numbers),
-                Data::Classes(classes) => Writer::default().texts(8, classes.iter().copied()),
+                Data::Texts(texts) => Writer::default().texts(8, texts.iter().map(AsRef::as_ref)),
             };
             tensor = tensor.message(5, &contents);
         }

@@ -23,7 +23,7 @@ use super::body::{self, Held};
 use super::coding::Coding;
 use super::error::{ApiError, Reason};
 use super::v2::{self, batch};
-use super::{Kind, answer, answer_at_once};
+use super::{Kind, answer, answer_at_once, naming};
 use crate::state::{App, Phase};
 use messages::Infer;
 use wire::Writer;
@@ -75,11 +75,12 @@ pub async fn model_metadata(State(app): State<Arc<App>>, request: Request) -> Re
 
 /// `ModelInfer`.
 pub async fn model_infer(State(app): State<Arc<App>>, request: Request) -> Response {
-    answer(app, request, Kind::Call, |app, message, deadline| {
+    let naming = naming(&app, request.headers());
+    answer(app, request, Kind::Call, batch::may_be_slow, move |app, message, deadline| {
         let infer = Infer::read(message, app.max_rows, app.model().fields().len())?;
         let manifest = app.manifest();
         infer.target.check(manifest)?;
-        let inferred = batch::infer(app, &infer.request, deadline)?;
+        let inferred = batch::infer(app, message, &infer.request, naming, deadline)?;
         Ok(reply(messages::inferred(&manifest.model_name, &manifest.version, &infer, &inferred)))
     })
     .await

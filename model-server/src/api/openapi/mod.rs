@@ -8,13 +8,14 @@ use axum::extract::State;
 use axum::http::HeaderName;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
-use slipway_model::{Artefact, Field, Manifest, Unknown};
+use slipway_model::{Artefact, Field, Manifest, Output, Unknown};
 use slipway_spec::FeatureType;
 
 use super::predict::example_reply;
 use super::route::{Exchange, Operation, ROUTES};
 use super::stream::write_cell;
 use super::v2::{binary, input_metadata};
+use super::wants::{self, Extra};
 use super::{MODEL_HEADER, REQUEST_ID_HEADER, VERSION_HEADER, deadline, keys, trace};
 use crate::config::{Limits, MAX_DEADLINE};
 use crate::state::{App, Settings};
@@ -75,6 +76,13 @@ pub fn document(artefact: &Artefact, settings: &Settings, max_rows: usize) -> Va
                 "RequestId": parameter(&REQUEST_ID_HEADER, "Repeated in the reply", &json!({"type": "string", "maxLength": 128})),
                 "Deadline": deadline_parameter(settings.limits.request_timeout_ms),
                 "TraceParent": parameter(&trace::HEADER, "The trace that the request is a part of (W3C)", &json!({"type": "string"})),
+                "With": with_parameter(&manifest.output),
+                "Threshold": {
+                    "name": wants::THRESHOLD,
+                    "in": "query",
+                    "description": "Decide for the positive class from this probability on, and say so in decision",
+                    "schema": {"type": "number", "minimum": 0, "maximum": 1},
+                },
                 "JsonLength": parameter(
                     &binary::HEADER,
                     "How many bytes of the body are JSON, where tensors follow as bytes",
@@ -100,6 +108,18 @@ fn header(description: &str) -> Value {
 
 fn parameter(name: &HeaderName, description: &str, schema: &Value) -> Value {
     json!({"name": name.as_str(), "in": "header", "description": description, "schema": schema})
+}
+
+fn with_parameter(output: &Output) -> Value {
+    let names: Vec<_> = Extra::of(output).into_iter().map(Extra::name).collect();
+    json!({
+        "name": wants::WITH,
+        "in": "query",
+        "description": "What is wanted beside the prediction, parted by commas",
+        "style": "form",
+        "explode": false,
+        "schema": {"type": "array", "items": {"type": "string", "enum": names}},
+    })
 }
 
 fn deadline_parameter(usual: Option<u64>) -> Value {
@@ -200,6 +220,7 @@ impl Describer<'_> {
             "text/csv": {"schema": reference("PredictionTable")},
             "application/x-ndjson": {"schema": reference("PredictionLines")},
         });
+        self.add_wants(&mut description);
         extend(&mut description["requestBody"]["content"], taken);
         extend(&mut description["responses"]["200"]["content"], given);
         description["responses"]["200"]["headers"]["slipway-warnings"] =
@@ -215,11 +236,26 @@ impl Describer<'_> {
             reply: json!({
                 "type": "object",
                 "required": ["predictions"],
-                "properties": {"predictions": {"type": "array", "items": answer}, "warnings": reference("Warnings")},
+                "properties": {
+                    "predictions": {"type": "array", "items": {"anyOf": [answer, reference("Predicted")]}},
+                    "warnings": reference("Warnings"),
+                },
             }),
             reply_example: None,
         };
-        self.predict(prediction, &[("422", "A row that does not fit the schema")])
+        let mut description = self.predict(prediction, &[("422", "A row that does not fit the schema")]);
+        self.add_wants(&mut description);
+        description
+    }
+
+    /// Adds the parameters that say what is wanted beside predictions.
+    fn add_wants(&self, description: &mut Value) {
+        let decides = Extra::of(&self.artefact.manifest.output).contains(&Extra::Decision);
+        let names = [Some("With"), decides.then_some("Threshold")];
+        let wants = names.into_iter().flatten().map(|name| json!({"$ref": format!("#/components/parameters/{name}")}));
+        if let Some(parameters) = description["parameters"].as_array_mut() {
+            parameters.extend(wants);
+        }
     }
 
     fn predict_tensors(&self) -> Value {

@@ -1,12 +1,13 @@
 //! The schemas of the document.
 
 use serde_json::{Map, Value, json};
-use slipway_model::{Field, Manifest, Output, Unknown};
+use slipway_model::{Field, Manifest, Output, OutputScale, Unknown};
 use slipway_spec::FeatureType;
 
 use super::{example, example_row, reference};
-use crate::api::v2::output_metadata;
+use crate::api::v2::batch::output_names;
 use crate::api::v2::request::MAX_RANK;
+use crate::api::wants::Extra;
 
 /// All schemas by their names.
 pub fn all(manifest: &Manifest) -> Value {
@@ -26,10 +27,11 @@ fn rows(manifest: &Manifest) -> Value {
     let of_reply = of_reply.as_object().cloned().unwrap_or_default();
     let predicted = predicted(&manifest.output);
     let predicted_keys: Vec<_> = predicted.keys().cloned().collect();
+    let predicted: Map<_, _> = predicted.into_iter().chain(extras(manifest)).collect();
     let keys = [&predicted_keys[..], &["model".to_owned(), "version".to_owned()]].concat();
     let single: Map<_, _> = predicted.clone().into_iter().chain(of_reply.clone()).collect();
     let item = json!({"anyOf": [
-        {"type": "object", "required": predicted_keys, "properties": predicted},
+        reference("Predicted"),
         {"type": "object", "required": ["error"], "properties": {"error": {
             "type": "object",
             "required": ["message"],
@@ -47,6 +49,8 @@ fn rows(manifest: &Manifest) -> Value {
             "examples": [example_row(manifest)],
         },
         "Prediction": {"type": "object", "required": keys, "properties": single},
+        "Predicted": {"type": "object", "required": predicted_keys, "properties": predicted},
+        "Contributions": contributions(manifest),
         "Predictions": {"type": "object", "required": ["predictions", "model", "version"], "properties": list},
         "Warnings": {"type": "array", "items": text, "description": "Fields that were ignored"},
     })
@@ -57,11 +61,13 @@ fn streams(manifest: &Manifest) -> Value {
     let probabilities = manifest.output.classes().iter().map(|class| format!("probability of {class}"));
     let [first, last] = [["row", "prediction"], ["prediction_id", "error"]].map(|names| names.map(str::to_owned));
     let columns: Vec<_> = first.into_iter().chain(probabilities).chain(last).collect();
+    let more =
+        "; where they are wanted, before prediction_id the columns decision, base and contribution of each field";
     let text = |description: &str| json!({"type": "string", "description": description});
     json!({
         "Table": text("RFC 4180 in UTF-8: a header with names of fields in any order, then a row a line; an empty cell is a missing value"),
         "Lines": text("A Row as JSON a line"),
-        "PredictionTable": text(&format!("The columns {}", columns.join(", "))),
+        "PredictionTable": text(&format!("The columns {}{more}", columns.join(", "))),
         "PredictionLines": text("JSON a line: the number of the row as row, and what Predictions holds for it; error where the stream ended early"),
     })
 }
@@ -114,6 +120,42 @@ fn predicted(output: &Output) -> Map<String, Value> {
     predicted
 }
 
+/// What else a reply says of one row, where it is wanted.
+fn extras(manifest: &Manifest) -> Map<String, Value> {
+    let mut extras = Map::new();
+    if Extra::of(&manifest.output).contains(&Extra::Decision) {
+        let description = "The class that the threshold decides for";
+        let decision = json!({"type": "string", "enum": manifest.output.classes(), "description": description});
+        extras.insert(Extra::Decision.name().to_owned(), decision);
+    }
+    extras.insert(Extra::Contributions.name().to_owned(), reference("Contributions"));
+    extras
+}
+
+fn contributions(manifest: &Manifest) -> Value {
+    let number = |description: &str| json!({"type": "number", "description": description});
+    let fields = manifest.input.fields().iter();
+    let fields: Map<_, _> = fields.map(|field| (field.name.clone(), json!({"type": "number"}))).collect();
+    let names: Vec<_> = fields.keys().cloned().collect();
+    let mut properties = json!({
+        "scale": {
+            "type": "string",
+            "enum": OutputScale::ALL.map(OutputScale::name),
+            "description": "What the numbers are measured on",
+        },
+        "base": number("What is predicted where nothing is known of the row"),
+        "total": number("The prediction on that scale: the base and all contributions"),
+        "fields": {"type": "object", "required": names, "properties": fields, "description": "What each field adds"},
+    });
+    let classes = manifest.output.classes();
+    if !classes.is_empty() {
+        let description = "The class that is explained: the positive one of two, of more the predicted one";
+        properties["class"] = json!({"type": "string", "enum": classes, "description": description});
+    }
+    let required: Vec<_> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    json!({"type": "object", "required": required, "properties": properties})
+}
+
 fn errors(manifest: &Manifest) -> Value {
     json!({
         "Error": {
@@ -137,7 +179,7 @@ fn errors(manifest: &Manifest) -> Value {
 }
 
 fn tensors(manifest: &Manifest) -> Value {
-    let outputs: Vec<_> = output_metadata(manifest).iter().map(|output| output["name"].clone()).collect();
+    let outputs = output_names(!manifest.output.classes().is_empty());
     let text = json!({"type": "string"});
     let binary = json!({"type": "boolean", "description": "Whether outputs are wanted as bytes behind the JSON"});
     json!({

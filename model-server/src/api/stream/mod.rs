@@ -21,7 +21,8 @@ use super::coding::Coding;
 use super::deadline::Deadline;
 use super::error::ApiError;
 use super::json::rows::RowError;
-use super::predict::{TOGETHER, predict_together, too_large};
+use super::predict::predict_together;
+use super::tell::Teller;
 use crate::state::App;
 use csv::CsvRows;
 use lines::Lines;
@@ -87,16 +88,16 @@ enum Next {
 }
 
 /// Answers a stream with a stream, in the format the caller asks for or in the same one.
-pub async fn answer(app: Arc<App>, request: Request, format: Format) -> Result<Response, ApiError> {
+pub async fn answer(app: Arc<App>, request: Request, format: Format, teller: Teller) -> Result<Response, ApiError> {
     let metrics = app.metrics.clone();
-    let result = start(app, request, format).await;
+    let result = start(app, request, format, teller).await;
     if let Some(refusal) = result.as_ref().err().and_then(ApiError::refusal) {
         metrics.refused(refusal);
     }
     result
 }
 
-async fn start(app: Arc<App>, request: Request, format: Format) -> Result<Response, ApiError> {
+async fn start(app: Arc<App>, request: Request, format: Format, teller: Teller) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
     let known =
@@ -124,7 +125,8 @@ async fn start(app: Arc<App>, request: Request, format: Format) -> Result<Respon
     }
     let written = Format::wanted(headers).unwrap_or(format);
     let warnings = reader.warnings();
-    let worker = Worker { reader, writer: Writer::new(written), rows: 0, deadline, output: Vec::new() };
+    let worker =
+        Worker { reader, writer: Writer::new(written, teller.wants), teller, rows: 0, deadline, output: Vec::new() };
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         run(app, worker, source, sender).await;
@@ -199,6 +201,7 @@ enum State {
 struct Worker {
     reader: Reader,
     writer: Writer,
+    teller: Teller,
     /// Rows so far.
     rows: usize,
     deadline: Deadline,
@@ -215,7 +218,8 @@ impl Worker {
             self.writer.failure(&mut self.output, error.message());
             return State::Ended;
         }
-        let most = (MAX_TOGETHER / model.fields().len().max(model.output().width())).clamp(1, TOGETHER);
+        let most =
+            (MAX_TOGETHER / model.fields().len().max(model.output().width())).clamp(1, self.teller.together(app));
         let mut together: Vec<Outcome> = Vec::with_capacity(most);
         let mut broken = None;
         let state = loop {
@@ -232,19 +236,13 @@ impl Worker {
                 }
             }
         };
-        let good_rows = together.iter().flatten().map(Vec::as_slice);
-        let mut predictions = predict_together(model, good_rows).into_iter();
         let mut good = 0;
         let count = together.len();
-        for row in together {
+        predict_together(app, &self.teller, self.rows + 1, together, |row| {
             self.rows += 1;
-            let predicted = match row {
-                Ok(_) => predictions.next().flatten().ok_or_else(|| RowError::one(too_large(self.rows))),
-                Err(error) => Err(error),
-            };
-            good += usize::from(predicted.is_ok());
-            self.writer.row(&mut self.output, app, self.rows, &predicted);
-        }
+            good += usize::from(row.is_ok());
+            self.writer.row(&mut self.output, app, self.rows, &row);
+        });
         app.metrics.rows(good, count - good);
         app.metrics.unknown_fields.inc_by(self.reader.take_unknown());
         if let Some(message) = broken {

@@ -1,5 +1,7 @@
 //! Predictions for rows given as tensors, whichever way the tensors came.
 
+use std::borrow::Cow;
+
 use axum::http::StatusCode;
 use serde::Serialize;
 use slipway_model::value::parse_number;
@@ -7,12 +9,14 @@ use slipway_model::{FieldError, Prediction, Value};
 use slipway_spec::FeatureType;
 
 use super::request::{self, InferRequest, Tensor};
-use super::{PREDICTION, PROBABILITIES, binary};
+use super::{BASE, CONTRIBUTIONS, PREDICTION, PREDICTION_ID, PROBABILITIES, binary};
 use crate::api::deadline::Deadline;
 use crate::api::error::{ApiError, Detail};
 use crate::api::json::Cell;
 use crate::api::json::rows::{MAX_DETAILS, Unknown};
-use crate::api::predict::{TOGETHER, predict_together, too_large};
+use crate::api::tell::{Teller, Told};
+use crate::api::wants::Wants;
+use crate::ids::Naming;
 use crate::state::App;
 
 /// What is answered to a request.
@@ -45,8 +49,8 @@ pub struct Output<'a> {
 pub enum Data<'a> {
     /// Predicted numbers, or probabilities.
     Numbers(Vec<f64>),
-    /// Names of predicted classes.
-    Classes(Vec<&'a str>),
+    /// Names of predicted classes, or identifiers.
+    Texts(Vec<Cow<'a, str>>),
 }
 
 impl Data<'_> {
@@ -54,50 +58,89 @@ impl Data<'_> {
     pub fn push_to(&self, bytes: &mut Vec<u8>) {
         match self {
             Data::Numbers(numbers) => bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes())),
-            Data::Classes(classes) => classes.iter().for_each(|class| binary::push_text(bytes, class)),
+            Data::Texts(texts) => texts.iter().for_each(|text| binary::push_text(bytes, text)),
         }
     }
 }
 
-/// Predicts, and counts rows.
-pub fn infer<'a>(app: &'a App, request: &InferRequest<'_>, deadline: Deadline) -> Result<Inferred<'a>, ApiError> {
+/// Predicts what the request of a body asks for, and counts rows; `naming` names the predictions.
+pub fn infer<'a>(
+    app: &'a App,
+    body: &[u8],
+    request: &InferRequest<'_>,
+    naming: Naming,
+    deadline: Deadline,
+) -> Result<Inferred<'a>, ApiError> {
     let wanted = wanted_outputs(app, request)?;
+    let contributions = wanted.iter().any(|(wanted, _)| matches!(wanted, Wanted::Contributions | Wanted::Base));
+    if contributions {
+        app.check_explains()?;
+        if app.explains_slowly() && !may_be_slow(app, body) {
+            return Err(ApiError::bad_request("outputs: names are to be written without escapes"));
+        }
+    }
+    let by_id = || Naming::new(&app.artefact.digest, request.id.as_deref().map(str::as_bytes));
+    let naming = if naming.by_request() { naming } else { by_id() };
+    let teller = Teller { wants: Wants { contributions, ..Wants::default() }, naming };
     let mut unknown = Unknown::default();
     let batch = Batch::new(app, &request.inputs, &mut unknown)?;
     if batch.rows > app.max_rows {
         return Err(ApiError::too_many_rows(app.max_rows));
     }
-    let predictions = batch.predict(app, deadline)?;
-    app.metrics.rows(predictions.len(), 0);
+    teller.check_rows(app, batch.rows)?;
+    let told = batch.predict(app, &teller, deadline)?;
+    app.metrics.rows(told.len(), 0);
     app.metrics.unknown_fields.inc_by(unknown.count);
-    let outputs = wanted.into_iter().map(|asked| output(app, asked, &predictions)).collect();
+    let outputs = wanted.into_iter().map(|asked| output(app, asked, &told)).collect();
     Ok(Inferred { outputs, warnings: unknown.warnings() })
 }
 
-fn output<'a>(app: &'a App, (wanted, as_bytes): Asked, predictions: &[Prediction]) -> Output<'a> {
-    let rows = predictions.len();
+/// Whether a body may ask for what is slow to find out. Of JSON that writes the name with escapes it does not tell.
+pub fn may_be_slow(app: &App, body: &[u8]) -> bool {
+    let named = |name: &str| body.windows(name.len()).any(|part| part == name.as_bytes());
+    app.explains_slowly() && (named(CONTRIBUTIONS) || named(BASE))
+}
+
+fn output<'a>(app: &'a App, (wanted, as_bytes): Asked, told: &[Told]) -> Output<'a> {
+    let rows = told.len();
     let classes = app.model().output().classes();
+    let numbers = |name, width: Option<usize>, numbers: Vec<f64>| {
+        let shape = [rows].into_iter().chain(width).collect();
+        Output { name, datatype: "FP64", shape, data: Data::Numbers(numbers), as_bytes }
+    };
+    let texts = |name, texts: Vec<Cow<'a, str>>| Output {
+        name,
+        datatype: "BYTES",
+        shape: vec![rows],
+        data: Data::Texts(texts),
+        as_bytes,
+    };
+    let explanations = || told.iter().filter_map(|told| told.explanation.as_ref());
     match wanted {
         Wanted::Prediction if classes.is_empty() => {
-            let number = |prediction: &Prediction| match prediction {
+            let number = |told: &Told| match &told.prediction {
                 Prediction::Number(number) => Some(*number),
                 Prediction::Class { .. } => None,
             };
-            let data = Data::Numbers(predictions.iter().filter_map(number).collect());
-            Output { name: PREDICTION, datatype: "FP64", shape: vec![rows], data, as_bytes }
+            numbers(PREDICTION, None, told.iter().filter_map(number).collect())
         }
         Wanted::Prediction => {
-            let class = |prediction: &Prediction| match prediction {
+            let class = |told: &Told| match &told.prediction {
                 Prediction::Number(_) => None,
-                Prediction::Class { class, .. } => classes.get(*class).map(String::as_str),
+                Prediction::Class { class, .. } => classes.get(*class).map(|class| Cow::Borrowed(class.as_str())),
             };
-            let data = Data::Classes(predictions.iter().filter_map(class).collect());
-            Output { name: PREDICTION, datatype: "BYTES", shape: vec![rows], data, as_bytes }
+            texts(PREDICTION, told.iter().filter_map(class).collect())
         }
         Wanted::Probabilities => {
-            let data = Data::Numbers(predictions.iter().flat_map(probabilities).copied().collect());
-            Output { name: PROBABILITIES, datatype: "FP64", shape: vec![rows, classes.len()], data, as_bytes }
+            let all = told.iter().flat_map(|told| probabilities(&told.prediction)).copied().collect();
+            numbers(PROBABILITIES, Some(classes.len()), all)
         }
+        Wanted::Contributions => {
+            let all = explanations().flat_map(|explanation| &explanation.contributions).copied().collect();
+            numbers(CONTRIBUTIONS, Some(app.model().fields().len()), all)
+        }
+        Wanted::Base => numbers(BASE, None, explanations().map(|explanation| explanation.base).collect()),
+        Wanted::PredictionId => texts(PREDICTION_ID, told.iter().map(|told| Cow::Owned(told.id.clone())).collect()),
     }
 }
 
@@ -113,6 +156,33 @@ fn probabilities(prediction: &Prediction) -> &[f64] {
 enum Wanted {
     Prediction,
     Probabilities,
+    Contributions,
+    Base,
+    PredictionId,
+}
+
+impl Wanted {
+    const ALL: [(Wanted, &'static str); 5] = [
+        (Wanted::Prediction, PREDICTION),
+        (Wanted::Probabilities, PROBABILITIES),
+        (Wanted::Contributions, CONTRIBUTIONS),
+        (Wanted::Base, BASE),
+        (Wanted::PredictionId, PREDICTION_ID),
+    ];
+
+    /// Whether it is given to who names no outputs.
+    fn is_usual(self) -> bool {
+        matches!(self, Wanted::Prediction | Wanted::Probabilities)
+    }
+}
+
+/// The names of the outputs that can be asked for.
+pub fn output_names(is_classifier: bool) -> Vec<&'static str> {
+    there_are(is_classifier).map(|(_, name)| name).collect()
+}
+
+fn there_are(is_classifier: bool) -> impl Iterator<Item = (Wanted, &'static str)> {
+    Wanted::ALL.into_iter().filter(move |(wanted, _)| is_classifier || *wanted != Wanted::Probabilities)
 }
 
 /// An output to give, and whether as bytes.
@@ -120,22 +190,17 @@ type Asked = (Wanted, bool);
 
 /// The outputs to give, in the order they were asked for.
 fn wanted_outputs(app: &App, request: &InferRequest<'_>) -> Result<Vec<Asked>, ApiError> {
-    let classifier = !app.model().output().classes().is_empty();
-    let there_are = if classifier { vec![Wanted::Prediction, Wanted::Probabilities] } else { vec![Wanted::Prediction] };
+    let there_are = || there_are(!app.model().output().classes().is_empty());
     if request.outputs.is_empty() {
-        return Ok(there_are.into_iter().map(|output| (output, request.binary_outputs)).collect());
+        let usual = there_are().filter(|(output, _)| output.is_usual());
+        return Ok(usual.map(|(output, _)| (output, request.binary_outputs)).collect());
     }
     let mut wanted: Vec<Asked> = Vec::new();
     for request::Wanted { name, binary } in &request.outputs {
-        let output = match &**name {
-            PREDICTION => Wanted::Prediction,
-            PROBABILITIES if classifier => Wanted::Probabilities,
-            _ => {
-                let names =
-                    if classifier { format!("{PREDICTION} and {PROBABILITIES}") } else { PREDICTION.to_owned() };
-                let name = Value::Text(name);
-                return Err(ApiError::bad_request(format!("there is no output {name}; this model has {names}")));
-            }
+        let Some((output, _)) = there_are().find(|(_, known)| known == name) else {
+            let names: Vec<_> = there_are().map(|(_, name)| name).collect();
+            let (name, names) = (Value::Text(name), names.join(", "));
+            return Err(ApiError::bad_request(format!("there is no output {name}; this model has {names}")));
         };
         if wanted.iter().any(|(wanted, _)| *wanted == output) {
             return Err(ApiError::bad_request(format!("the output {name} is asked for twice")));
@@ -227,14 +292,15 @@ impl<'r, 'de> Batch<'r, 'de> {
         }
     }
 
-    fn predict(&self, app: &App, deadline: Deadline) -> Result<Vec<Prediction>, ApiError> {
+    fn predict(&self, app: &App, teller: &Teller, deadline: Deadline) -> Result<Vec<Told>, ApiError> {
         let fields = app.model().fields();
+        let together = teller.together(app);
         let mut predictions = Vec::with_capacity(self.rows);
         let mut details: Vec<Detail> = Vec::new();
         let mut mistakes = 0;
-        let mut values = Vec::with_capacity(fields.len() * TOGETHER.min(self.rows));
+        let mut values = Vec::with_capacity(fields.len() * together.min(self.rows));
         for row in 0..self.rows {
-            if row % TOGETHER == 0 {
+            if row % together == 0 {
                 deadline.check()?;
             }
             for (place, field) in fields.iter().enumerate() {
@@ -257,10 +323,11 @@ impl<'r, 'de> Batch<'r, 'de> {
                     }
                 }
             }
-            if mistakes == 0 && ((row + 1) % TOGETHER == 0 || row + 1 == self.rows) {
-                for prediction in predict_together(app.model(), values.chunks_exact(fields.len())) {
+            if mistakes == 0 && ((row + 1) % together == 0 || row + 1 == self.rows) {
+                let numbered: Vec<_> = (predictions.len() + 1..).zip(values.chunks_exact(fields.len())).collect();
+                for told in teller.tell(app, &numbered) {
                     let bad = |detail| ApiError::bad_rows(StatusCode::BAD_REQUEST, vec![detail], 1);
-                    predictions.push(prediction.ok_or_else(|| bad(too_large(predictions.len() + 1)))?);
+                    predictions.push(told.map_err(bad)?);
                 }
                 values.clear();
             }

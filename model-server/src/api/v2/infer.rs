@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::batch::{self, Data, Inferred};
 use super::{Target, binary, request};
-use crate::api::{Kind, answer, json, refuse, to_json};
+use crate::api::{Kind, answer, json, naming, refuse, to_json};
 use crate::state::App;
 
 /// `POST /v2/models/{model}[/versions/{version}]/infer`.
@@ -21,9 +21,10 @@ pub async fn infer(State(app): State<Arc<App>>, Path(target): Path<Target>, requ
         Ok(length) => length,
         Err(error) => return refuse(request, error).await,
     };
-    answer(app, request, Kind::Tensors, move |app, body, deadline| {
+    let naming = naming(&app, request.headers());
+    answer(app, request, Kind::Tensors, batch::may_be_slow, move |app, body, deadline| {
         let request = request::read(body, json_length, app.max_rows, app.model().fields().len())?;
-        let inferred = batch::infer(app, &request, deadline)?;
+        let inferred = batch::infer(app, body, &request, naming, deadline)?;
         Ok(reply(app, request.id.as_deref(), &inferred))
     })
     .await

@@ -29,6 +29,12 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 const PREDICTION: &str = "prediction";
 /// The output that holds one probability a class.
 const PROBABILITIES: &str = "probabilities";
+/// The output that holds what each field adds.
+const CONTRIBUTIONS: &str = "contributions";
+/// The output that holds what is predicted where nothing is known of a row.
+const BASE: &str = "base";
+/// The output that holds the identifiers of predictions.
+const PREDICTION_ID: &str = "prediction_id";
 
 /// The model that an address means.
 #[derive(Debug, Default, Deserialize)]
