@@ -11,7 +11,8 @@ use slipway_model::{Artefact, Field, Model, OutputScale, Prediction};
 
 use super::deadline::Deadline;
 use super::error::{ApiError, Detail};
-use super::json::rows::{self, Form, RowError, Rows};
+use super::json::combine::{Id, Lists};
+use super::json::rows::{self, Form, RowError, Rows, Shape};
 use super::stream::{self, Format};
 use super::tell::{Teller, Told, too_large};
 use super::wants::Wants;
@@ -33,14 +34,22 @@ pub async fn predict(State(app): State<Arc<App>>, request: Request) -> Result<Re
     let contributes = teller.wants.contributions;
     let slow = move |app: &App, _: &[u8]| contributes && app.explains_slowly();
     answer(app, request, Kind::Json, slow, move |app, body, deadline| {
-        let rows = rows::read(app, body, Form::Any, deadline)?;
-        let single = rows.single;
-        let Predicted { rows, warnings } = predict_rows(app, &teller, rows, deadline)?;
+        let mut read = rows::read(app, body, Form::Any, deadline)?;
+        let shape = std::mem::replace(&mut read.shape, Shape::List);
+        let Predicted { rows, warnings } = predict_rows(app, &teller, read, deadline)?;
         let manifest = app.manifest();
         let (model, version) = (manifest.model_name.as_str(), manifest.version.as_str());
-        if !single {
-            let predictions = rows.iter().map(|row| Item::new(app, &teller.wants, row)).collect();
-            return Ok(reply(&ListReply { predictions, model, version, warnings }));
+        let items = || rows.iter().map(|row| Item::new(app, &teller.wants, row));
+        match shape {
+            Shape::List => {
+                return Ok(reply(&ListReply { predictions: items().collect::<Vec<_>>(), model, version, warnings }));
+            }
+            Shape::Combined(lists) => {
+                let predictions: Vec<_> =
+                    items().enumerate().map(|(row, item)| Combination::new(&lists, row, item)).collect();
+                return Ok(reply(&ListReply { predictions, model, version, warnings }));
+            }
+            Shape::Single => {}
         }
         match rows.into_iter().next() {
             Some(Ok(told)) => {
@@ -220,12 +229,29 @@ struct RowReply<'a> {
 }
 
 #[derive(Serialize)]
-struct ListReply<'a> {
-    predictions: Vec<Item<'a>>,
+struct ListReply<'a, T> {
+    predictions: Vec<T>,
     model: &'a str,
     version: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+}
+
+/// One combination of the elements of several lists.
+#[derive(Serialize)]
+struct Combination<'a> {
+    of: Vec<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ids: Option<Vec<Option<&'a Id>>>,
+    #[serde(flatten)]
+    item: Item<'a>,
+}
+
+impl<'a> Combination<'a> {
+    fn new(lists: &'a Lists, row: usize, item: Item<'a>) -> Combination<'a> {
+        let of = lists.places(row);
+        Combination { ids: lists.ids(&of), of, item }
+    }
 }
 
 /// One row of a list: a prediction, or what is wrong with the row.

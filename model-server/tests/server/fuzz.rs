@@ -14,6 +14,8 @@ use crate::support::{Client, crime, dispatch, iris, orders, twice};
 fn any_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         Just("instances".to_owned()),
+        Just("combine".to_owned()),
+        Just("id".to_owned()),
         Just("inputs".to_owned()),
         Just("outputs".to_owned()),
         Just("name".to_owned()),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test ends")]
 
 mod browsers;
+mod combine;
 mod compressed;
 mod documents;
 mod fuzz;

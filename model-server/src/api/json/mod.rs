@@ -1,6 +1,7 @@
 //! JSON as callers send it, read strictly: a key that stands twice is refused, whatever is nested is bounded in depth by
 //! the parser.
 
+pub mod combine;
 pub mod rows;
 
 use std::borrow::Cow;

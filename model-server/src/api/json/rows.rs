@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use slipway_model::{Field, FieldError, Value};
 
+use super::combine::{COMBINE, Combined, ID, Id, Lists};
 use super::{Cell, Key, Keys, duplicate, fault};
 use crate::api::deadline::Deadline;
 use crate::api::error::{ApiError, Detail, summary};
@@ -26,7 +27,7 @@ const DEADLINE_EVERY: usize = 64;
 /// What a body may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// One row, a list of rows, or an object with `instances`.
+    /// One row, a list of rows, or an object with `instances` or with lists to `combine`.
     Any,
     /// An object with `instances`; what else it holds is no field.
     Instances,
@@ -35,12 +36,23 @@ pub enum Form {
 /// What a body held.
 #[derive(Debug)]
 pub struct Rows {
-    /// Whether it was one row, not a list.
-    pub single: bool,
+    /// How the rows stood in it.
+    pub shape: Shape,
     /// Each row, decoded, or what is wrong with it.
     pub rows: Vec<Result<Vec<f64>, RowError>>,
     /// The fields that the model does not know.
     pub unknown: Unknown,
+}
+
+/// How rows stand in a body.
+#[derive(Debug)]
+pub enum Shape {
+    /// One row, not a list.
+    Single,
+    /// A list of rows.
+    List,
+    /// Lists of which every combination is a row.
+    Combined(Lists),
 }
 
 /// What is wrong with a row.
@@ -110,7 +122,7 @@ pub fn read(app: &App, body: &[u8], form: Form, deadline: Deadline) -> Result<Ro
     match (read, scan.stopped) {
         (_, Some(error)) => Err(error),
         (Err(error), None) => Err(fault(body, &error)),
-        (Ok((single, rows)), None) => Ok(Rows { single, rows, unknown: scan.unknown }),
+        (Ok((shape, rows)), None) => Ok(Rows { shape, rows, unknown: scan.unknown }),
     }
 }
 
@@ -126,10 +138,12 @@ pub fn read_one(app: &App, line: &[u8], number: usize, unknown: &mut Unknown) ->
 }
 
 /// What reading one body needs and notes.
-struct Scan<'m> {
-    fields: &'m [Field],
+pub struct Scan<'m> {
+    /// The fields of a row.
+    pub fields: &'m [Field],
     places: &'m Places,
-    max_rows: usize,
+    /// Most rows.
+    pub max_rows: usize,
     deadline: Deadline,
     details_left: usize,
     unknown: Unknown,
@@ -150,13 +164,23 @@ impl<'m> Scan<'m> {
         }
     }
 
-    fn stop<E: de::Error>(&mut self, error: ApiError) -> E {
+    /// Stops reading for another reason than the body's syntax.
+    pub fn stop<E: de::Error>(&mut self, error: ApiError) -> E {
         self.stopped = Some(error);
         E::custom("stopped")
     }
 
+    /// Stops where the deadline has passed, looked at every few rows.
+    pub fn look_at_deadline<E: de::Error>(&mut self, row: usize) -> Result<(), E> {
+        if row.is_multiple_of(DEADLINE_EVERY) {
+            self.deadline.check().map_err(|error| self.stop(error))
+        } else {
+            Ok(())
+        }
+    }
+
     /// A row's mistakes, given by the places of the fields.
-    fn row_error(&mut self, row: usize, mut errors: Vec<(usize, FieldError)>) -> RowError {
+    pub fn row_error(&mut self, row: usize, mut errors: Vec<(usize, FieldError)>) -> RowError {
         errors.sort_by_key(|(place, _)| *place);
         let mut error = RowError::of_fields(row, errors.into_iter().map(|(_, error)| error).collect());
         error.details.truncate(self.details_left);
@@ -167,14 +191,14 @@ impl<'m> Scan<'m> {
 
 type Outcome = Result<Vec<f64>, RowError>;
 
-/// The whole body. Gives whether it is a single row, and the rows.
+/// The whole body. Gives how rows stand in it, and the rows.
 struct Body<'a, 'm> {
     scan: &'a mut Scan<'m>,
     form: Form,
 }
 
 impl<'de> DeserializeSeed<'de> for Body<'_, '_> {
-    type Value = (bool, Vec<Outcome>);
+    type Value = (Shape, Vec<Outcome>);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
@@ -182,11 +206,11 @@ impl<'de> DeserializeSeed<'de> for Body<'_, '_> {
 }
 
 impl<'de> Visitor<'de> for Body<'_, '_> {
-    type Value = (bool, Vec<Outcome>);
+    type Value = (Shape, Vec<Outcome>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.form {
-            Form::Any => "a row as an object, a list of rows, or {\"instances\": [rows]}",
+            Form::Any => "a row as an object, a list of rows, {\"instances\": [rows]}, or {\"combine\": [lists]}",
             Form::Instances => "{\"instances\": [rows]}",
         })
     }
@@ -195,19 +219,26 @@ impl<'de> Visitor<'de> for Body<'_, '_> {
         if self.form == Form::Instances {
             return Err(de::Error::invalid_type(de::Unexpected::Seq, &self));
         }
-        Ok((false, List(self.scan).visit_seq(list)?))
+        Ok((Shape::List, List(self.scan).visit_seq(list)?))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         let Body { scan, form } = self;
         let mut row = RowReader::new(1, scan.fields);
-        let mut instances = None;
+        let mut lists = None;
         while let Some(Key(key)) = object.next_key()? {
-            if key == INSTANCES && (form == Form::Instances || scan.places.get(INSTANCES).is_none()) {
-                if instances.is_some() {
-                    return Err(duplicate(INSTANCES));
+            let is_instances = key == INSTANCES && (form == Form::Instances || scan.places.get(INSTANCES).is_none());
+            let is_combine = key == COMBINE && form == Form::Any && scan.places.get(COMBINE).is_none();
+            if is_instances || is_combine {
+                if lists.is_some() {
+                    return Err(duplicate(if is_combine { COMBINE } else { INSTANCES }));
                 }
-                instances = Some(object.next_value_seed(List(&mut *scan))?);
+                lists = Some(if is_combine {
+                    let (lists, rows) = object.next_value_seed(Combined(&mut *scan))?;
+                    (Shape::Combined(lists), rows)
+                } else {
+                    (Shape::List, object.next_value_seed(List(&mut *scan))?)
+                });
             } else if form == Form::Instances {
                 row.others.add(key)?;
                 object.next_value::<Cell<'de>>()?;
@@ -215,13 +246,13 @@ impl<'de> Visitor<'de> for Body<'_, '_> {
                 row.read(scan, key, &mut object)?;
             }
         }
-        match instances {
+        match lists {
             Some(rows) => {
                 row.forget(scan);
-                Ok((false, rows))
+                Ok(rows)
             }
             None if form == Form::Instances => Err(de::Error::missing_field(INSTANCES)),
-            None => Ok((true, vec![row.finish(scan)])),
+            None => Ok((Shape::Single, vec![row.finish(scan)])),
         }
     }
 }
@@ -252,11 +283,7 @@ impl<'de> Visitor<'de> for List<'_, '_> {
                 return Err(scan.stop(ApiError::too_many_rows(scan.max_rows)));
             }
             rows.push(row);
-            if rows.len() % DEADLINE_EVERY == 0
-                && let Err(error) = scan.deadline.check()
-            {
-                return Err(scan.stop(error));
-            }
+            scan.look_at_deadline(rows.len())?;
         }
         Ok(rows)
     }
@@ -326,6 +353,40 @@ impl<'de> Visitor<'de> for Row<'_, '_> {
 
     fn visit_str<E>(self, text: &str) -> Result<Outcome, E> {
         Ok(self.refuse(Value::Text(text)))
+    }
+}
+
+/// Some of a row's fields.
+#[derive(Debug)]
+pub struct Part {
+    values: Vec<f64>,
+    /// Which fields it has.
+    pub seen: Vec<bool>,
+    errors: Vec<(usize, FieldError)>,
+    /// What the caller tells it by.
+    pub id: Option<Id>,
+}
+
+impl Part {
+    /// Reads one.
+    pub fn read<'de, A: MapAccess<'de>>(scan: &mut Scan<'_>, mut object: A) -> Result<Part, A::Error> {
+        let mut row = RowReader::new(0, scan.fields);
+        let mut id = None;
+        while let Some(Key(key)) = object.next_key()? {
+            if key == ID && scan.places.get(ID).is_none() {
+                row.others.add(key)?;
+                id = Id::of(&object.next_value()?)?;
+            } else {
+                row.read(scan, key, &mut object)?;
+            }
+        }
+        Ok(Part { values: row.values, seen: row.seen, errors: row.errors, id })
+    }
+
+    /// The value of a field that it has.
+    pub fn value(&self, place: usize) -> Result<f64, FieldError> {
+        let error = self.errors.iter().find(|(wrong, _)| *wrong == place);
+        error.map_or(Ok(self.values[place]), |(_, error)| Err(error.clone()))
     }
 }
 

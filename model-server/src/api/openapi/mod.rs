@@ -205,7 +205,7 @@ impl Describer<'_> {
         let rows = json!({"type": "array", "items": reference("Row")});
         let mut description = self.predict(
             Prediction {
-                body: json!({"anyOf": [reference("Row"), rows, instances()]}),
+                body: json!({"anyOf": [reference("Row"), rows, instances(), reference("Combinations")]}),
                 body_example: self.row.clone(),
                 reply: json!({"anyOf": [reference("Prediction"), reference("Predictions")]}),
                 reply_example: example_reply(self.artefact, self.row.as_object()),

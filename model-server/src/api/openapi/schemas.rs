@@ -5,6 +5,7 @@ use slipway_model::{Field, Manifest, Output, OutputScale, Unknown};
 use slipway_spec::FeatureType;
 
 use super::{example, example_row, reference};
+use crate::api::json::combine::{COMBINE, ID, MAX_ID, MAX_LISTS};
 use crate::api::v2::batch::output_names;
 use crate::api::v2::request::MAX_RANK;
 use crate::api::wants::Extra;
@@ -38,6 +39,15 @@ fn rows(manifest: &Manifest) -> Value {
             "properties": {"message": text, "details": reference("Details")},
         }}},
     ]});
+    let places = json!({
+        "of": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 1},
+            "description": "Of lists that were combined, the places of the elements that make the row",
+        },
+        "ids": {"type": "array", "description": "What these elements are told by, where they are"},
+    });
+    let item = json!({"allOf": [item, {"type": "object", "properties": places}]});
     let list = json!({"predictions": {"type": "array", "items": item}});
     let list: Map<_, _> = list.as_object().cloned().unwrap_or_default().into_iter().chain(of_reply).collect();
     json!({
@@ -51,6 +61,7 @@ fn rows(manifest: &Manifest) -> Value {
         "Prediction": {"type": "object", "required": keys, "properties": single},
         "Predicted": {"type": "object", "required": predicted_keys, "properties": predicted},
         "Contributions": contributions(manifest),
+        "Combinations": combinations(manifest),
         "Predictions": {"type": "object", "required": ["predictions", "model", "version"], "properties": list},
         "Warnings": {"type": "array", "items": text, "description": "Fields that were ignored"},
     })
@@ -130,6 +141,27 @@ fn extras(manifest: &Manifest) -> Map<String, Value> {
     }
     extras.insert(Extra::Contributions.name().to_owned(), reference("Contributions"));
     extras
+}
+
+/// Lists of which every combination is a row.
+fn combinations(manifest: &Manifest) -> Value {
+    let fields = manifest.input.fields();
+    let mut properties: Map<_, _> = fields.iter().map(|field| (field.name.clone(), property(field))).collect();
+    let id = json!({
+        "type": ["string", "number", "null"],
+        "maxLength": MAX_ID,
+        "description": "Repeated in ids",
+    });
+    properties.entry(ID).or_insert(id);
+    let part = json!({"type": "object", "properties": properties, "description": "Some of a row's fields"});
+    let lists = json!({
+        "type": "array",
+        "items": {"type": "array", "items": part},
+        "minItems": 2,
+        "maxItems": MAX_LISTS,
+        "description": "Every combination of an element of each list is a row; of the rows, the last list goes by first",
+    });
+    json!({"type": "object", "required": [COMBINE], "properties": {COMBINE: lists}})
 }
 
 fn contributions(manifest: &Manifest) -> Value {
