@@ -88,6 +88,17 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The next piece. What follows one that cannot be unpacked is read and forgotten: the connection may go on.
+    pub async fn next_or_discard(&mut self, limits: &Limits) -> Result<Option<Bytes>, ApiError> {
+        let next = self.next(limits).await;
+        if next.as_ref().is_err_and(|error| !error.closes()) {
+            discard(&mut self.body).await;
+        }
+        next
+    }
+}
+
 /// Reads a body, compressed as `coding` says.
 pub async fn read(
     headers: &HeaderMap,
@@ -102,7 +113,7 @@ pub async fn read(
         return Err(refuse(headers, body, ApiError::body_too_large(limit)).await);
     }
     let mut source = Source::new(body, coding, pending);
-    let Some(first) = source.next(limits).await? else { return Ok(Held::default()) };
+    let Some(first) = source.next_or_discard(limits).await? else { return Ok(Held::default()) };
     if coding.is_none() && announced == Some(first.len() as u64) {
         // Most bodies come in one piece, which is no larger than what is read at a time.
         return Ok(Held { bytes: first, _room: None });
@@ -121,7 +132,7 @@ pub async fn read(
             return Err(refuse(headers, source.body, error).await);
         }
         read.extend_from_slice(&bytes);
-        chunk = source.next(limits).await?;
+        chunk = source.next_or_discard(limits).await?;
     }
     Ok(Held { bytes: read.freeze(), _room: account.held })
 }

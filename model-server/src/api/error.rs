@@ -163,6 +163,11 @@ impl ApiError {
         ApiError::refused(StatusCode::GATEWAY_TIMEOUT, Refusal::Deadline, message)
     }
 
+    /// Whether the connection ends with it.
+    pub fn closes(&self) -> bool {
+        self.close
+    }
+
     /// What is wrong, in one line.
     pub fn message(&self) -> &str {
         &self.message

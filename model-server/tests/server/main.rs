@@ -6,6 +6,7 @@ mod browsers;
 mod combine;
 mod compressed;
 mod documents;
+mod endure;
 mod fuzz;
 mod grpc;
 mod http;

@@ -23,15 +23,15 @@ fn command(dir: &Path) -> Command {
 }
 
 /// A running server.
-struct Server {
+pub struct Server {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
     admin: SocketAddr,
     log: mpsc::Receiver<String>,
 }
 
 impl Server {
-    fn start(dir: &Path, arguments: &[&str]) -> Server {
+    pub fn start(dir: &Path, arguments: &[&str]) -> Server {
         let mut child = command(dir).args(arguments).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let serving: Value = loop {
@@ -58,16 +58,23 @@ impl Server {
         }
     }
 
-    fn signal(&self, name: &str) {
+    /// The most memory that it has taken, bytes.
+    pub fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")).unwrap();
+        1024 * peak.trim().parse::<usize>().unwrap()
+    }
+
+    pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").arg(name).arg(self.child.id().to_string()).status().unwrap().success());
     }
 
-    fn probe(&self, path: &str) -> u16 {
+    pub fn probe(&self, path: &str) -> u16 {
         Connection::open(self.admin).unwrap().get(path).unwrap().status
     }
 
     /// Waits for the end. Returns the exit code.
-    fn end(mut self) -> i32 {
+    pub fn end(mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap()
     }
 }

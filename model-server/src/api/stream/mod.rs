@@ -118,7 +118,7 @@ async fn start(app: Arc<App>, request: Request, format: Format, teller: Teller) 
             Ok(false) => {}
             Err(error) => return Err(body::refuse(headers, source.body, error).await),
         }
-        match source.next(&app.limits).await? {
+        match source.next_or_discard(&app.limits).await? {
             Some(bytes) => reader.push(bytes),
             None => reader.finish(),
         }
@@ -173,7 +173,7 @@ async fn run(app: Arc<App>, mut worker: Worker, mut source: Source, sender: mpsc
                 body::discard(&mut source.body).await;
                 return;
             }
-            State::Starved => match source.next(&app.limits).await {
+            State::Starved => match source.next_or_discard(&app.limits).await {
                 Ok(Some(bytes)) => worker.reader.push(bytes),
                 Ok(None) => worker.reader.finish(),
                 Err(error) => {
