@@ -4,6 +4,8 @@ mod builder;
 mod explain;
 mod file;
 mod kernel;
+mod nodes;
+mod packed;
 mod weights;
 
 #[cfg(test)]
@@ -17,21 +19,20 @@ pub use file::TreesError;
 pub use kernel::{Kernel, Kernels};
 
 use kernel::{Layout, Tuned};
+use nodes::{Loose, Node, Nodes};
 use weights::Weights;
 
 /// Most nodes of all trees together.
 pub const MAX_NODES: usize = 1 << 28;
 
-/// Trees that are walked at the same time. Each step waits for memory, so several walks take hardly longer than one.
+/// Trees, or rows, that are walked at the same time. Each step waits for memory, so several walks take hardly longer than one.
 const LANES: usize = 8;
 /// Columns or words up to this many need no memory of their own to predict.
 const FEW: usize = 128;
-/// In [`Node::column`]: a missing value goes left.
-const MISSING_LEFT: u32 = 1 << 31;
-/// In [`Node::column`]: the split is by a set of categories.
-const BY_SET: u32 = 1 << 30;
+/// Rows that are walked one tree at a time: together they fit into the nearest cache.
+const BLOCK: usize = 64;
 
-/// Decision trees and how their leaves become a prediction, in one compact arena.
+/// Decision trees and how their leaves become a prediction.
 ///
 /// As in scikit-learn, columns are compared as 32-bit floats: a row goes left where `column as f32 <= threshold`. A value
 /// that is not a number is missing, and goes where the node says. Made by [`TreesBuilder`], stored by [`Trees::to_bytes`].
@@ -40,10 +41,7 @@ pub struct Trees {
     combine: Combine,
     /// Numbers in a leaf.
     width: usize,
-    /// Where each tree's root is among the nodes.
-    roots: Vec<u32>,
-    /// Tree after tree in preorder, but for the two children of a node, which are adjacent.
-    nodes: Vec<Node>,
+    nodes: Nodes,
     /// The different leaves, one after the other, each of `width` numbers.
     values: Vec<f64>,
     /// The sets of categories, each with the number of its words before it; a category is a bit, the lowest first.
@@ -68,66 +66,6 @@ pub enum Combine {
     },
 }
 
-/// A split or a leaf.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Node {
-    /// The left child; the right one follows it. 0 for a leaf.
-    left: u32,
-    /// Of a split, its column, [`MISSING_LEFT`] and [`BY_SET`]; of a leaf, 0.
-    column: u32,
-    /// Of a split, the bits of its threshold, or where its set starts; of a leaf, its place among the values.
-    payload: u32,
-}
-
-impl Node {
-    const fn leaf(place: u32) -> Node {
-        Node { left: 0, column: 0, payload: place }
-    }
-
-    fn split(column: u32, missing_left: bool, threshold: f32, left: u32) -> Node {
-        let missing = if missing_left { MISSING_LEFT } else { 0 };
-        Node { left, column: column | missing, payload: threshold.to_bits() }
-    }
-
-    fn split_by_set(column: u32, missing_left: bool, set: u32, left: u32) -> Node {
-        let missing = if missing_left { MISSING_LEFT } else { 0 };
-        Node { left, column: column | missing | BY_SET, payload: set }
-    }
-
-    fn is_leaf(self) -> bool {
-        self.left == 0
-    }
-
-    fn column(self) -> usize {
-        (self.column & !(MISSING_LEFT | BY_SET)) as usize
-    }
-
-    fn by_set(self) -> bool {
-        self.column & BY_SET != 0
-    }
-
-    fn missing_left(self) -> bool {
-        self.column & MISSING_LEFT != 0
-    }
-
-    fn threshold(self) -> f32 {
-        f32::from_bits(self.payload)
-    }
-
-    /// The child for a value of the node's column.
-    fn next(self, value: f32, sets: &[u32]) -> u32 {
-        let right = if self.by_set() {
-            // Categories of the set go to one side, everything else with the missing values to the other.
-            self.missing_left() == is_in_set(&sets[self.payload as usize..], value)
-        } else if value.is_nan() {
-            !self.missing_left()
-        } else {
-            value > self.threshold()
-        };
-        self.left + u32::from(right)
-    }
-}
-
 /// Calls `work` with room for `count` words.
 fn with_words<T>(count: usize, work: impl FnOnce(&mut [u32]) -> T) -> T {
     let mut few = [0; FEW];
@@ -137,17 +75,10 @@ fn with_words<T>(count: usize, work: impl FnOnce(&mut [u32]) -> T) -> T {
     }
 }
 
-/// Whether a value is a category of the set that begins here.
-fn is_in_set(set: &[u32], value: f32) -> bool {
-    let category = value as usize;
-    let words = set[0] as usize;
-    value >= 0.0 && category / 32 < words && set[1 + category / 32] >> (category % 32) & 1 == 1
-}
-
 impl Trees {
     /// Number of trees.
     pub fn count(&self) -> usize {
-        self.roots.len()
+        self.nodes.count()
     }
 
     /// Number of nodes of all trees, leaves included.
@@ -157,7 +88,8 @@ impl Trees {
 
     /// Number of leaves of all trees.
     pub fn leaves(&self) -> usize {
-        self.nodes.iter().filter(|node| node.is_leaf()).count()
+        // Each tree has one more of them than splits.
+        self.nodes().midpoint(self.count())
     }
 
     /// Predicts one row.
@@ -171,33 +103,30 @@ impl Trees {
     }
 
     fn predict_by(&self, layout: Option<&Layout>, columns: &[f64], output: &mut [f64]) {
-        match layout {
-            Some(layout) => layout.row(self, columns, output),
-            None => with_words(columns.len(), |narrow| {
-                for (narrow, column) in narrow.iter_mut().zip(columns) {
-                    *narrow = (*column as f32).to_bits();
-                }
-                self.start(output);
-                self.each_leaf(narrow, |tree, leaf| self.add(output, tree, leaf));
-                self.finish(output);
-            }),
+        if let Some(layout) = layout {
+            return layout.row(self, columns, output);
         }
+        self.start(output);
+        self.nodes.row(&self.sets, columns, |tree, leaf| self.add(output, tree, leaf as usize));
+        self.finish(output);
     }
 
     fn predict_rows_by(&self, layout: Option<&Layout>, columns: &[f64], output: &mut [f64]) {
         let outputs = self.outputs();
-        let rows = output.len() / outputs;
-        if rows == 0 {
-            return;
+        let width = columns.len() / (output.len() / outputs).max(1);
+        if width == 0 {
+            return output.chunks_exact_mut(outputs).for_each(|output| self.predict_by(layout, &[], output));
         }
-        let width = columns.len() / rows;
-        match layout {
-            Some(layout) => layout.rows(self, columns, width, output),
-            None => {
-                for (row, output) in output.chunks_exact_mut(outputs).enumerate() {
-                    self.predict_by(None, &columns[row * width..][..width], output);
-                }
+        for (columns, output) in columns.chunks(BLOCK * width).zip(output.chunks_mut(BLOCK * outputs)) {
+            if let Some(layout) = layout {
+                layout.rows(self, columns, width, output);
+                continue;
             }
+            output.chunks_exact_mut(outputs).for_each(|output| self.start(output));
+            self.nodes.rows(&self.sets, columns, width, |row, tree, leaf| {
+                self.add(&mut output[row * outputs..][..outputs], tree, leaf as usize);
+            });
+            output.chunks_exact_mut(outputs).for_each(|output| self.finish(output));
         }
     }
 
@@ -238,8 +167,8 @@ impl Trees {
     /// From the sums to the prediction.
     fn finish(&self, output: &mut [f64]) {
         match &self.combine {
-            Combine::Mean if self.roots.len() > 1 => {
-                let count = self.roots.len() as f64;
+            Combine::Mean if self.count() > 1 => {
+                let count = self.count() as f64;
                 for sum in output {
                     *sum /= count;
                 }
@@ -249,63 +178,10 @@ impl Trees {
         }
     }
 
-    /// Calls `see` with the nodes of each tree, the root first, children after their parents.
-    fn each_tree(&self, mut see: impl FnMut(&[Node])) {
-        let ends = self.roots.iter().skip(1).map(|&root| root as usize).chain([self.nodes.len()]);
-        let mut tree = Vec::new();
-        for (&root, end) in self.roots.iter().zip(ends) {
-            tree.clear();
-            let placed = |node: &Node| Node { left: node.left.saturating_sub(root), ..*node };
-            tree.extend(self.nodes[root as usize..end].iter().map(placed));
-            see(&tree);
-        }
-    }
-
-    /// How many columns the splits look at, up to the last one.
-    fn columns(&self) -> usize {
-        self.nodes.iter().filter(|node| !node.is_leaf()).map(|node| node.column() + 1).max().unwrap_or(0)
-    }
-
-    /// Calls `see` with each tree's place and that of the leaf where the row ends, in the order of the trees.
-    fn each_leaf(&self, columns: &[u32], mut see: impl FnMut(usize, usize)) {
-        for (group, roots) in self.roots.chunks(LANES).enumerate() {
-            let mut lanes = [0; LANES];
-            let lanes = &mut lanes[..roots.len()];
-            lanes.copy_from_slice(roots);
-            let mut walking = true;
-            while walking {
-                walking = false;
-                for place in lanes.iter_mut() {
-                    let node = self.nodes[*place as usize];
-                    if !node.is_leaf() {
-                        *place = node.next(f32::from_bits(columns[node.column()]), &self.sets);
-                        walking = true;
-                    }
-                }
-            }
-            for (lane, place) in lanes.iter().enumerate() {
-                see(group * LANES + lane, self.nodes[*place as usize].payload as usize);
-            }
-        }
-    }
-
     /// Whether the trees can predict `output` numbers from any `columns` columns; otherwise why not.
     pub(super) fn check(&self, columns: usize, output: usize) -> Result<(), String> {
         self.check_shape(output)?;
-        let leaves = self.values.len() / self.width;
-        let count = self.nodes.len();
-        for (place, node) in self.nodes.iter().enumerate() {
-            let left = node.left as usize;
-            let fits = if node.is_leaf() {
-                (node.payload as usize) < leaves
-            } else {
-                let told = if node.by_set() { self.has_set(node.payload) } else { node.threshold().is_finite() };
-                left > place && left < count - 1 && node.column() < columns && told
-            };
-            if !fits {
-                return Err(format!("node {place} of the trees points outside of them"));
-            }
-        }
+        self.nodes.check(columns, self.values.len() / self.width, |place| self.has_set(place))?;
         if self.values.iter().all(|value| value.is_finite()) {
             Ok(())
         } else {
@@ -320,9 +196,8 @@ impl Trees {
     }
 
     fn check_shape(&self, output: usize) -> Result<(), String> {
-        let (trees, nodes, width) = (self.roots.len(), self.nodes.len(), self.width);
-        let sound =
-            trees > 0 && nodes >= trees && nodes <= MAX_NODES && self.roots.iter().all(|&r| (r as usize) < nodes);
+        let (trees, nodes, width) = (self.count(), self.nodes(), self.width);
+        let sound = trees > 0 && nodes >= trees && nodes <= MAX_NODES;
         if !sound || width == 0 || !self.values.len().is_multiple_of(width) {
             return Err(format!(
                 "{trees} trees of {nodes} nodes, with {} numbers in leaves of {width}",

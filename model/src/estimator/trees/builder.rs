@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::{Combine, Node, Trees, Tuned, weights};
+use super::{Combine, Loose, Node, Nodes, Trees, Tuned, weights};
 
 /// One node of a tree, to build it from.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,7 +140,8 @@ impl TreesBuilder {
     /// The trees, with their way to a prediction.
     pub fn finish(self, combine: Combine) -> Trees {
         let TreesBuilder { width, roots, nodes, values, sets, weights, .. } = self;
-        Trees { combine, width, roots, nodes, values, sets, weights: weights.finish(), tuned: Tuned::default() }
+        let nodes = Nodes::Loose(Loose { roots, nodes });
+        Trees { combine, width, nodes, values, sets, weights: weights.finish(), tuned: Tuned::default() }
     }
 }
 

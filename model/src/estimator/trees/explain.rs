@@ -48,7 +48,7 @@ impl Plan {
             return Err("its trees are too deep");
         }
         let (points, weights) = quadrature(count);
-        Ok(Plan { points, weights, depth, nodes: trees.nodes.len() })
+        Ok(Plan { points, weights, depth, nodes: trees.nodes() })
     }
 
     /// Steps that explaining one row takes, some nanoseconds each.
@@ -59,15 +59,15 @@ impl Plan {
 
 /// Edges on the longest way to a leaf, and the most different columns on one.
 fn measure(trees: &Trees) -> (usize, usize) {
-    let mut on_path = vec![0_u32; trees.columns()];
+    let mut on_path = vec![0_u32; trees.nodes.columns()];
     let (mut depth, mut distinct, mut most) = (0, 0, 0);
     // The places of splits, once to enter them and once to leave them.
     let mut open = Vec::new();
     let mut levels = 0;
-    for &root in &trees.roots {
-        open.push((root, true));
+    trees.nodes.each_tree(|nodes| {
+        open.push((0, true));
         while let Some((place, enters)) = open.pop() {
-            let node = trees.nodes[place as usize];
+            let node: Node = nodes[place as usize];
             if node.is_leaf() {
                 continue;
             }
@@ -84,7 +84,7 @@ fn measure(trees: &Trees) -> (usize, usize) {
                 levels -= 1;
             }
         }
-    }
+    });
     (depth, most)
 }
 
@@ -179,20 +179,22 @@ impl Trees {
             Combine::Sum { base, .. } => base,
         };
         let sum = |row: &Asked<'_>| if base.len() == 1 { 0 } else { row.class };
-        for (tree, &root) in self.roots.iter().enumerate() {
-            walk.weigh(tree, root, &mut leaves);
+        let mut tree = 0;
+        self.nodes.each_tree(|nodes| {
+            walk.weigh(nodes, &mut leaves);
             for row in &mut *rows {
                 let value = match base.len() {
                     0 => row.class,
                     sums if tree % sums == sum(row) => 0,
                     _ => continue,
                 };
-                row.base += walk.explain(root, value, row.columns, row.contributions);
+                row.base += walk.explain(nodes, value, row.columns, row.contributions);
             }
-        }
+            tree += 1;
+        });
         for row in rows {
             if base.is_empty() {
-                let count = self.roots.len() as f64;
+                let count = self.count() as f64;
                 row.base /= count;
                 row.contributions.iter_mut().for_each(|contribution| *contribution /= count);
             } else {
@@ -213,8 +215,6 @@ struct Walk<'t> {
     products: Vec<Points>,
     /// Of each level, the leaves below that were seen, each times its product.
     sums: Vec<Points>,
-    /// Where the tree begins among the nodes.
-    start: usize,
     /// What each node of the tree weighs.
     heavy: Vec<f64>,
     open: Vec<u32>,
@@ -226,49 +226,42 @@ impl<'t> Walk<'t> {
         Walk {
             trees,
             plan,
-            states: vec![State::default(); trees.columns()],
+            states: vec![State::default(); trees.nodes.columns()],
             edges: Vec::with_capacity(plan.depth),
             products: vec![[1.0; WIDE]; path],
             sums: vec![[0.0; WIDE]; path],
-            start: 0,
             heavy: Vec::new(),
             open: Vec::new(),
         }
     }
 
     /// Adds up what the nodes of a tree weigh, of which `leaves` gives the leaves' weights.
-    fn weigh(&mut self, tree: usize, root: u32, leaves: &mut impl Iterator<Item = f64>) {
-        let nodes = &self.trees.nodes;
-        self.start = root as usize;
-        let end = self.trees.roots.get(tree + 1).map_or(nodes.len(), |&next| next as usize);
+    fn weigh(&mut self, nodes: &[Node], leaves: &mut impl Iterator<Item = f64>) {
         self.heavy.clear();
-        self.heavy.resize(end - self.start, 0.0);
-        self.open.push(root);
+        self.heavy.resize(nodes.len(), 0.0);
+        self.open.push(0);
         while let Some(place) = self.open.pop() {
             let node = nodes[place as usize];
             if node.is_leaf() {
-                self.heavy[place as usize - self.start] = leaves.next().unwrap_or(1.0);
+                self.heavy[place as usize] = leaves.next().unwrap_or(1.0);
             } else {
                 self.open.extend([node.left + 1, node.left]);
             }
         }
         // Children come after their parent.
-        for place in (self.start..end).rev() {
-            let node = nodes[place];
-            if !node.is_leaf() {
-                let left = node.left as usize - self.start;
-                self.heavy[place - self.start] = self.heavy[left] + self.heavy[left + 1];
-            }
+        for (place, node) in nodes.iter().enumerate().rev().filter(|(_, node)| !node.is_leaf()) {
+            let left = node.left as usize;
+            self.heavy[place] = self.heavy[left] + self.heavy[left + 1];
         }
     }
 
     /// Adds what each column adds to number `value` of the leaves; returns what the tree gives where nothing is known.
-    fn explain(&mut self, root: u32, value: usize, columns: &[f64], contributions: &mut [f64]) -> f64 {
+    fn explain(&mut self, nodes: &[Node], value: usize, columns: &[f64], contributions: &mut [f64]) -> f64 {
         let wide = self.plan.points.len();
         let mut base = 0.0;
-        let mut place = root;
+        let mut place = 0;
         loop {
-            let node = self.trees.nodes[place as usize];
+            let node = nodes[place as usize];
             let level = self.edges.len();
             if !node.is_leaf() {
                 self.enter(place, node, node.left, columns);
@@ -276,20 +269,20 @@ impl<'t> Walk<'t> {
                 continue;
             }
             let leaf = self.trees.values[node.payload as usize * self.trees.width + value];
-            base += leaf * self.heavy[place as usize - self.start];
+            base += leaf * self.heavy[place as usize];
             let (products, sums) = (&self.products[level * wide..], &mut self.sums[level * wide..]);
             for (sums, products) in sums.iter_mut().zip(&products[..wide]) {
                 *sums = products.map(|product| leaf * product);
             }
             // Back, to where the right side is still to be seen.
             let next = loop {
-                let Some(edge) = self.edges.pop() else { return base / self.heavy[root as usize - self.start] };
+                let Some(edge) = self.edges.pop() else { return base / self.heavy[0] };
                 self.leave(edge, contributions);
                 if !edge.left_done {
                     break edge.node;
                 }
             };
-            let node = self.trees.nodes[next as usize];
+            let node = nodes[next as usize];
             self.enter(next, node, node.left + 1, columns);
             place = node.left + 1;
         }
@@ -300,7 +293,7 @@ impl<'t> Walk<'t> {
         let column = node.column();
         let before = self.states[column];
         let goes = node.next(columns[column] as f32, &self.trees.sets) == to;
-        let share = self.heavy[to as usize - self.start] / self.heavy[place as usize - self.start];
+        let share = self.heavy[to as usize] / self.heavy[place as usize];
         let now = State { on: before.on && goes, share: before.share * share };
         self.states[column] = now;
         let wide = self.plan.points.len();

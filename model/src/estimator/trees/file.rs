@@ -24,7 +24,8 @@
 //!
 //! Version 1 is the same without weights: what it holds predicts, and cannot be explained.
 
-use super::{Combine, MAX_NODES, Node, Trees, Tuned, Weights};
+use super::packed::{Packed, Packer, Tests};
+use super::{Combine, MAX_NODES, Node, Nodes, Trees, Tuned, Weights};
 use crate::estimator::Link;
 
 const MAGIC: &[u8; 8] = b"SLIPTREE";
@@ -42,7 +43,7 @@ pub struct TreesError(String);
 impl Trees {
     /// The trees as the bytes of a file. Equal trees give equal bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let tables = Tables::new(self);
+        let tables = tables(self);
         let mut bytes = MAGIC.to_vec();
         let (code, base) = match &self.combine {
             Combine::Mean => (0, &[][..]),
@@ -52,10 +53,10 @@ impl Trees {
             Combine::Sum { base, link: Link::Exponential } => (4, &base[..]),
         };
         let leaves = self.values.len() / self.width.max(1);
-        let counts = [base.len(), self.roots.len(), tables.0.len(), self.width, leaves, self.nodes.len()];
+        let counts = [base.len(), self.count(), tables.len(), self.width, leaves, self.nodes()];
         bytes.extend([VERSION, code].into_iter().chain(counts.map(|count| count as u32)).flat_map(u32::to_le_bytes));
         bytes.extend(base.iter().chain(&self.values).flat_map(|value| value.to_le_bytes()));
-        for table in &tables.0 {
+        for table in &tables {
             bytes.extend((table.len() as u32).to_le_bytes());
             bytes.extend(table.iter().flat_map(|threshold| threshold.to_le_bytes()));
         }
@@ -66,7 +67,7 @@ impl Trees {
             bytes.push(nodes.iter().rev().fold(0, |bits, node| bits << 1 | u8::from(!node.is_leaf())));
         }
         let splits = || order.iter().filter(|node| !node.is_leaf());
-        let column_size = size_of_short(4 * tables.0.len());
+        let column_size = size_of_short(4 * tables.len());
         for node in splits() {
             let code = 4 * node.column() as u32 + 2 * u32::from(node.by_set()) + u32::from(node.missing_left());
             push_short(&mut bytes, code, column_size);
@@ -76,7 +77,7 @@ impl Trees {
                 push_short(&mut bytes, node.payload, size_of_short(self.sets.len()));
                 continue;
             }
-            let table = &tables.0[node.column()];
+            let table = &tables[node.column()];
             let place = table.partition_point(|&threshold| threshold < node.threshold());
             push_short(&mut bytes, place as u32, size_of_short(table.len()));
         }
@@ -89,18 +90,18 @@ impl Trees {
 
     /// All nodes, each tree in preorder.
     fn preorder(&self) -> Vec<Node> {
-        let mut order = Vec::with_capacity(self.nodes.len());
+        let mut order = Vec::with_capacity(self.nodes());
         let mut open = Vec::new();
-        for &root in &self.roots {
-            open.push(root);
+        self.nodes.each_tree(|nodes| {
+            open.push(0);
             while let Some(place) = open.pop() {
-                let node = self.nodes[place as usize];
+                let node = nodes[place as usize];
                 order.push(node);
                 if !node.is_leaf() {
                     open.extend([node.left + 1, node.left]);
                 }
             }
-        }
+        });
         order
     }
 
@@ -125,19 +126,22 @@ impl Trees {
         let base = reader.f64s(sums)?;
         let combine = combine(code, base)?;
         let values = reader.f64s(leaves.saturating_mul(width))?;
-        let tables = Tables((0..columns).map(|_| reader.table()).collect::<Result<_, _>>()?);
+        let tables = (0..columns).map(|_| reader.table()).collect::<Result<Vec<_>, _>>()?;
         let sets = reader.u32()? as usize;
         let sets = reader.u32s(sets)?;
-        let shape = reader.take(nodes.div_ceil(8))?;
-        let is_split = |place: usize| shape[place / 8] >> (place % 8) & 1 == 1;
-        let splits = (0..nodes).filter(|&place| is_split(place)).count();
-        let (mut nodes, roots) = layout(nodes, trees, is_split)?;
-        reader.splits(&mut nodes, splits, &tables, sets.len())?;
-        reader.leaves(&mut nodes, leaves)?;
+        let shape = Shape { bits: reader.take(nodes.div_ceil(8))?, count: nodes };
+        let packed = reader.nodes(&shape, tables, sets.len(), (trees, leaves))?;
         let code = if version == WITHOUT_WEIGHTS { 0 } else { reader.u32()? };
-        let leaves = nodes.nodes.len() - splits;
-        let weights = Weights::read(code, reader.0, leaves).map_err(TreesError)?;
-        Ok(Trees { combine, width, roots, nodes: nodes.nodes, values, sets, weights, tuned: Tuned::default() })
+        let weights = Weights::read(code, reader.0, nodes - shape.splits()).map_err(TreesError)?;
+        Ok(Trees {
+            combine,
+            width,
+            nodes: Nodes::Packed(Box::new(packed)),
+            values,
+            sets,
+            weights,
+            tuned: Tuned::default(),
+        })
     }
 }
 
@@ -154,59 +158,67 @@ fn combine(code: u32, base: Vec<f64>) -> Result<Combine, TreesError> {
 }
 
 /// The different thresholds of each column, ascending.
-struct Tables(Vec<Vec<f32>>);
+fn tables(trees: &Trees) -> Vec<Vec<f32>> {
+    let mut tables = vec![Vec::new(); trees.nodes.columns()];
+    trees.nodes.each_split(|node| {
+        if !node.by_set() {
+            tables[node.column()].push(node.threshold());
+        }
+    });
+    for table in &mut tables {
+        table.sort_unstable_by(f32::total_cmp);
+        // -0 and 0 compare equal and split alike.
+        table.dedup();
+    }
+    tables
+}
 
-impl Tables {
-    fn new(trees: &Trees) -> Tables {
-        let mut tables: Vec<Vec<f32>> = Vec::new();
-        for node in trees.nodes.iter().filter(|node| !node.is_leaf()) {
-            if node.column() >= tables.len() {
-                tables.resize(node.column() + 1, Vec::new());
+/// Of each node in preorder whether it is a split.
+struct Shape<'a> {
+    bits: &'a [u8],
+    count: usize,
+}
+
+impl Shape<'_> {
+    fn is_split(&self, place: usize) -> bool {
+        self.bits[place / 8] >> (place % 8) & 1 == 1
+    }
+
+    fn splits(&self) -> usize {
+        let (whole, rest) = self.bits.split_at(self.count / 8);
+        let last = rest.first().map_or(0, |bits| bits & ((1 << (self.count % 8)) - 1));
+        whole.iter().map(|bits| bits.count_ones() as usize).sum::<usize>() + last.count_ones() as usize
+    }
+
+    /// The tree that begins at a place; none where nodes are missing.
+    fn tree(&self, start: usize, tree: &mut Vec<bool>) -> Option<()> {
+        tree.clear();
+        let mut missing = 1_usize;
+        while missing > 0 {
+            let place = start + tree.len();
+            if place == self.count {
+                return None;
             }
-            if !node.by_set() {
-                tables[node.column()].push(node.threshold());
-            }
+            let is_split = self.is_split(place);
+            tree.push(is_split);
+            missing = missing + 2 * usize::from(is_split) - 1;
         }
-        for table in &mut tables {
-            table.sort_unstable_by(f32::total_cmp);
-            // -0 and 0 compare equal and split alike.
-            table.dedup();
-        }
-        Tables(tables)
+        Some(())
     }
 }
 
-/// Nodes that hang together, and where each stands in the order of the file.
-struct Laid {
-    nodes: Vec<Node>,
-    order: Vec<u32>,
+/// What stands beside the threshold of a split: its column, whether it is by a set, where missing values go.
+#[derive(Clone, Copy)]
+struct Asks {
+    column: u32,
+    by_set: bool,
+    missing_left: bool,
 }
 
-/// Hangs `count` nodes together as their bits tell, and finds the roots of the `trees`.
-fn layout(count: usize, trees: usize, is_split: impl Fn(usize) -> bool) -> Result<(Laid, Vec<u32>), TreesError> {
-    let wrong = || TreesError(format!("{count} nodes are not {trees} trees"));
-    let mut laid = Laid { nodes: Vec::with_capacity(count), order: Vec::with_capacity(count) };
-    let mut roots = Vec::with_capacity(trees);
-    let mut open: Vec<u32> = Vec::new();
-    for place in 0..count {
-        let target = open.pop().unwrap_or_else(|| {
-            let root = laid.nodes.len() as u32;
-            roots.push(root);
-            laid.nodes.push(Node::leaf(0));
-            root
-        });
-        laid.order.push(target);
-        if is_split(place) {
-            let left = laid.nodes.len();
-            if left + 2 > count {
-                return Err(wrong());
-            }
-            laid.nodes.extend([Node::leaf(0); 2]);
-            laid.nodes[target as usize].left = left as u32;
-            open.extend([left as u32 + 1, left as u32]);
-        }
+impl Asks {
+    fn of(code: u32) -> Asks {
+        Asks { column: code / 4, by_set: code & 2 != 0, missing_left: code & 1 != 0 }
     }
-    if open.is_empty() && roots.len() == trees { Ok((laid, roots)) } else { Err(wrong()) }
 }
 
 /// Bytes that a number below `count` takes.
@@ -224,7 +236,11 @@ fn push_short(bytes: &mut Vec<u8>, value: u32, size: usize) {
 }
 
 fn short(bytes: &[u8]) -> u32 {
-    bytes.iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
+    match *bytes {
+        [a] => u32::from(a),
+        [a, b] => u32::from(u16::from_le_bytes([a, b])),
+        _ => bytes.iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte)),
+    }
 }
 
 /// What is still to be read.
@@ -259,43 +275,61 @@ impl<'a> Reader<'a> {
         Ok(chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect())
     }
 
-    fn splits(&mut self, laid: &mut Laid, count: usize, tables: &Tables, sets: usize) -> Result<(), TreesError> {
-        let Laid { nodes, order } = laid;
-        let size = size_of_short(4 * tables.0.len());
-        let mut codes = self.take(count * size)?.chunks_exact(size).map(short);
-        for &place in order.iter() {
-            let node = &mut nodes[place as usize];
-            if node.is_leaf() {
-                continue;
-            }
-            let code = codes.next().unwrap_or(0);
-            let (column, by_set, missing_left) = (code / 4, code & 2 != 0, code & 1 != 0);
-            let table = tables.0.get(column as usize);
-            let table = table.ok_or_else(|| TreesError(format!("a split on column {column}, which is not there")))?;
-            let place = short(self.take(size_of_short(if by_set { sets } else { table.len() }))?);
-            *node = if by_set {
-                Node::split_by_set(column, missing_left, place, node.left)
-            } else {
-                let threshold = table.get(place as usize);
-                let threshold =
-                    threshold.ok_or_else(|| TreesError(format!("column {column} has no such threshold")))?;
-                Node::split(column, missing_left, *threshold, node.left)
-            };
+    /// The nodes of so many trees and different leaves.
+    fn nodes(
+        &mut self,
+        shape: &Shape<'_>,
+        tables: Vec<Vec<f32>>,
+        sets: usize,
+        (trees, leaves): (usize, usize),
+    ) -> Result<Packed, TreesError> {
+        let size = size_of_short(4 * tables.len());
+        let asks = self.take(shape.splits() * size)?;
+        let asks = || asks.chunks_exact(size).map(|code| Asks::of(short(code)));
+        let (sizes, leaf_size) = (tables.iter().map(Vec::len).collect::<Vec<_>>(), size_of_short(leaves));
+        let size_of = |asked: Asks| size_of_short(if asked.by_set { sets } else { sizes[asked.column as usize] });
+        let (mut sends, mut by_set, mut bytes) = (vec![[false; 2]; tables.len()], 0, 0);
+        for asked in asks() {
+            let no_column = || TreesError(format!("a split on column {}, which is not there", asked.column));
+            let sends = sends.get_mut(asked.column as usize).ok_or_else(no_column)?;
+            sends[usize::from(asked.missing_left)] |= !asked.by_set;
+            by_set += usize::from(asked.by_set);
+            bytes += size_of(asked);
         }
-        Ok(())
-    }
-
-    fn leaves(&mut self, laid: &mut Laid, leaves: usize) -> Result<(), TreesError> {
-        let size = size_of_short(leaves);
-        for &place in &laid.order {
-            let node = &mut laid.nodes[place as usize];
-            if node.is_leaf() {
-                node.payload = short(self.take(size)?);
-                if node.payload as usize >= leaves {
-                    return Err(TreesError("a leaf has no values".to_owned()));
+        let mut places = Reader(self.take(bytes)?);
+        let mut values = self.take((shape.count - shape.splits()) * leaf_size)?.chunks_exact(leaf_size);
+        let tests = Tests::new(tables, &sends, by_set);
+        let tests = tests.ok_or_else(|| TreesError("more thresholds than trees can tell apart".to_owned()))?;
+        let mut packer = Packer::new(tests, trees, shape.count, leaves);
+        let (mut asks, mut start, mut tree) = (asks(), 0, Vec::new());
+        for _ in 0..trees {
+            let found = shape.tree(start, &mut tree);
+            found.ok_or_else(|| TreesError(format!("{} nodes are not {trees} trees", shape.count)))?;
+            start += tree.len();
+            packer.begin(&tree);
+            for &is_split in &tree {
+                let Some(asked) = (if is_split { asks.next() } else { None }) else {
+                    let value = values.next().map_or(u32::MAX, short);
+                    if value as usize >= leaves {
+                        return Err(TreesError("a leaf has no values".to_owned()));
+                    }
+                    packer.leaf(value);
+                    continue;
+                };
+                let Asks { column, by_set, missing_left } = asked;
+                let place = short(places.take(size_of(asked))?);
+                if by_set {
+                    packer.split_by_set(column, missing_left, place);
+                } else if (place as usize) < sizes[column as usize] {
+                    packer.split(column, missing_left, place);
+                } else {
+                    return Err(TreesError(format!("column {column} has no such threshold")));
                 }
             }
         }
-        Ok(())
+        if start < shape.count {
+            return Err(TreesError(format!("{} nodes are not {trees} trees", shape.count)));
+        }
+        Ok(packer.finish())
     }
 }

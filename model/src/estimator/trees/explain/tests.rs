@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::{TreeNode, TreesBuilder};
+use super::super::{Loose, Nodes, TreeNode, TreesBuilder};
 use super::*;
 use crate::estimator::Link;
 
@@ -41,6 +41,7 @@ fn forest(choices: &[Vec<u32>], depth: usize, width: usize, combine: Combine) ->
 /// What a tree says where only the columns of `known` (bits) are known, by the definition.
 struct Game<'a> {
     trees: &'a Trees,
+    nodes: &'a [Node],
     weights: &'a [f64],
     columns: &'a [f64],
     value: usize,
@@ -48,12 +49,12 @@ struct Game<'a> {
 
 impl Game<'_> {
     fn weigh(&self, place: u32) -> f64 {
-        let node = self.trees.nodes[place as usize];
+        let node = self.nodes[place as usize];
         if node.is_leaf() { self.weights[place as usize] } else { self.weigh(node.left) + self.weigh(node.left + 1) }
     }
 
     fn of(&self, place: u32, known: u32) -> f64 {
-        let node = self.trees.nodes[place as usize];
+        let node = self.nodes[place as usize];
         if node.is_leaf() {
             return self.trees.values[node.payload as usize * self.trees.width + self.value];
         }
@@ -67,11 +68,12 @@ impl Game<'_> {
 
 /// Base and Shapley values by their definition: over all coalitions of columns.
 fn by_definition(trees: &Trees, columns: &[f64], class: usize) -> (f64, Vec<f64>) {
-    let mut weights = vec![0.0; trees.nodes.len()];
+    let Nodes::Loose(Loose { roots, nodes }) = &trees.nodes else { panic!("they were read from a file") };
+    let mut weights = vec![0.0; nodes.len()];
     let mut leaves = trees.weights.as_ref().unwrap().iter();
-    let mut open: Vec<u32> = trees.roots.iter().rev().copied().collect();
+    let mut open: Vec<u32> = roots.iter().rev().copied().collect();
     while let Some(place) = open.pop() {
-        let node = trees.nodes[place as usize];
+        let node = nodes[place as usize];
         if node.is_leaf() {
             weights[place as usize] = leaves.next().unwrap();
         } else {
@@ -80,14 +82,14 @@ fn by_definition(trees: &Trees, columns: &[f64], class: usize) -> (f64, Vec<f64>
     }
     assert!(leaves.next().is_none());
     let (sums, factor) = match &trees.combine {
-        Combine::Mean => (0, 1.0 / trees.roots.len() as f64),
+        Combine::Mean => (0, 1.0 / roots.len() as f64),
         Combine::Sum { base, .. } => (base.len(), 1.0),
     };
-    let game = Game { trees, weights: &weights, columns, value: if sums == 0 { class } else { 0 } };
+    let game = Game { trees, nodes, weights: &weights, columns, value: if sums == 0 { class } else { 0 } };
     let start = if let Combine::Sum { base, .. } = &trees.combine { base[class % sums] } else { 0.0 };
     let counted = |tree: usize| sums == 0 || tree % sums == class % sums;
     let worth = |known: u32| {
-        let trees = trees.roots.iter().enumerate().filter(|(tree, _)| counted(*tree));
+        let trees = roots.iter().enumerate().filter(|(tree, _)| counted(*tree));
         start + factor * trees.map(|(_, &root)| game.of(root, known)).sum::<f64>()
     };
     let worths: Vec<f64> = (0..1 << COLUMNS).map(worth).collect();

@@ -46,7 +46,7 @@ impl Step {
 pub fn new(trees: &Trees, reader: &mut Reader<'_>) -> Option<Box<dyn Walk>> {
     let mut arena = Arena { roots: Vec::with_capacity(trees.count()), nodes: Vec::with_capacity(trees.nodes()) };
     let (mut sizes, mut open, mut fits) = (Vec::new(), Vec::new(), true);
-    trees.each_tree(|nodes| {
+    trees.nodes.each_tree(|nodes| {
         measure(nodes, &mut sizes);
         arena.roots.push(arena.nodes.len() as u32);
         open.push((0, arena.nodes.len()));

@@ -7,16 +7,21 @@ use super::super::Trees;
 use super::{Kernel, Layout, Tuned};
 use crate::rng::Rng;
 
+/// Trees of more nodes stay as they are: other layouts would take several times the memory, and a walk waits for memory anyway.
+const MOST_NODES: usize = 1 << 18;
 /// Rows that are timed.
-const ROWS: usize = 64;
+const ROWS: usize = 32;
 /// Times each kernel is timed; the best counts, as other programs only ever slow it down.
 const ROUNDS: usize = 3;
 /// After this long no other round begins.
-const PATIENCE: Duration = Duration::from_millis(4);
+const PATIENCE: Duration = Duration::from_millis(2);
 
 /// The quickest layouts of sound trees.
 pub fn quickest(trees: &Trees) -> Tuned {
-    let (columns, outputs) = (trees.columns(), trees.outputs());
+    if trees.nodes() > MOST_NODES {
+        return Tuned::default();
+    }
+    let (columns, outputs) = (trees.nodes.columns(), trees.outputs());
     let samples = samples(trees, columns);
     let mut candidates: Vec<Option<Arc<Layout>>> = vec![None];
     let layouts = Kernel::ALL.into_iter().filter_map(|kernel| Layout::new(trees, kernel));
@@ -48,12 +53,12 @@ pub fn quickest(trees: &Trees) -> Tuned {
 fn samples(trees: &Trees, columns: usize) -> Vec<f64> {
     let mut rng = Rng::new(0);
     let mut values = vec![Vec::new(); columns];
-    for node in trees.nodes.iter().filter(|node| !node.is_leaf()) {
+    trees.nodes.each_split(|node| {
         let known = &mut values[node.column()];
         if known.len() < 4 * ROWS {
             known.push(if node.by_set() { rng.below(32) as f64 } else { f64::from(node.threshold()) });
         }
-    }
+    });
     let mut samples = Vec::with_capacity(ROWS * columns);
     for _ in 0..ROWS {
         samples.extend(values.iter().map(|known| {

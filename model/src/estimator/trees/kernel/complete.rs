@@ -55,7 +55,7 @@ fn of_leaves<const S: usize>(trees: &Trees, reader: &mut Reader<'_>) -> Option<B
 /// How deep the deepest tree is.
 fn depth(trees: &Trees) -> u32 {
     let (mut deepest, mut open) = (0, Vec::new());
-    trees.each_tree(|nodes| {
+    trees.nodes.each_tree(|nodes| {
         open.push((0, 0));
         while let Some((place, depth)) = open.pop() {
             let node: Node = nodes[place as usize];
@@ -74,7 +74,7 @@ impl<const S: usize, L: Leaf> Complete<S, L> {
         let mut complete = Complete { count, trees: Vec::with_capacity(room), leaves: Vec::with_capacity(room) };
         let empty = Splits { keys: [NOWHERE.key; S], slots: [NOWHERE.slot; S] };
         let (mut open, mut fits) = (Vec::new(), true);
-        trees.each_tree(|nodes| {
+        trees.nodes.each_tree(|nodes| {
             let mut splits = empty;
             let mut leaves = [leaf(0); S];
             open.push((0, 1));

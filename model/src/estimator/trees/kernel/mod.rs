@@ -13,21 +13,16 @@ use std::fmt::{self, Debug, Formatter};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::Trees;
+use super::{LANES, Trees};
 use sums::Sums;
 use words::{EMPTY, Reader, Row, Words};
-
-/// Trees, or rows, that are walked at the same time. Each step waits for memory, so several walks take hardly longer than one.
-const LANES: usize = 8;
-/// Rows, in lanes, that are walked one tree at a time: together they fit into the nearest cache.
-const BLOCK: usize = 8;
 
 /// A way to walk trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
-    /// The trees as they are stored.
+    /// The trees as they are held, in the least memory.
     Plain,
-    /// One arena of linked nodes.
+    /// One arena of linked nodes, of eight bytes each.
     Arena,
     /// Complete trees without links; for shallow ones.
     Complete,
@@ -105,20 +100,16 @@ impl Layout {
         sums.finish();
     }
 
-    /// Predicts rows of `width` columns each.
+    /// Predicts a few rows of `width` columns each.
     pub fn rows(&self, trees: &Trees, columns: &[f64], width: usize, output: &mut [f64]) {
-        let outputs = trees.outputs();
-        let mut block = vec![[EMPTY; LANES]; BLOCK.min((output.len() / outputs).div_ceil(LANES))];
-        for (place, output) in output.chunks_mut(BLOCK * LANES * outputs).enumerate() {
-            let rows = output.len() / outputs;
-            for (row, words) in block.as_flattened_mut().iter_mut().take(rows).enumerate() {
-                let row = place * BLOCK * LANES + row;
-                self.words.fill(&columns[row * width..][..width], words);
-            }
-            let mut sums = Sums::new(trees, output);
-            self.walk.block(&self.words, &block[..rows.div_ceil(LANES)], &mut sums);
-            sums.finish();
+        let rows = output.len() / trees.outputs();
+        let mut block = vec![[EMPTY; LANES]; rows.div_ceil(LANES)];
+        for (columns, words) in columns.chunks_exact(width).zip(block.as_flattened_mut()) {
+            self.words.fill(columns, words);
         }
+        let mut sums = Sums::new(trees, output);
+        self.walk.block(&self.words, &block, &mut sums);
+        sums.finish();
     }
 }
 

@@ -78,7 +78,7 @@ proptest! {
             3 => (1, sum(&[0.25], Link::Logistic)),
             _ => (1, sum(&[0.25, -1.0, 3.0], Link::Softmax)),
         };
-        let mut trees = trees(&choices, depth, width, combine);
+        let trees = trees(&choices, depth, width, combine);
         let outputs = trees.outputs();
         prop_assert!(trees.check(COLUMNS as usize, outputs).is_ok());
         let columns = rows.concat();
@@ -87,19 +87,50 @@ proptest! {
             trees.predict(row, output);
         }
         let same = trees.clone();
-        for wanted in Kernel::ALL.map(Some).into_iter().chain([None]) {
-            trees.tune(wanted);
-            let mut one_by_one = vec![0.0; rows.len() * outputs];
-            for (row, output) in rows.iter().zip(one_by_one.chunks_mut(outputs)) {
-                trees.predict(row, output);
+        let packed = Trees::from_bytes(&trees.to_bytes()).unwrap();
+        prop_assert!(packed.check(COLUMNS as usize, outputs).is_ok());
+        for (mut trees, form) in [(trees, "loose"), (packed, "packed")] {
+            for wanted in [Some(Kernel::Plain), Some(Kernel::Arena), Some(Kernel::Complete), None] {
+                trees.tune(wanted);
+                let mut one_by_one = vec![0.0; rows.len() * outputs];
+                for (row, output) in rows.iter().zip(one_by_one.chunks_mut(outputs)) {
+                    trees.predict(row, output);
+                }
+                prop_assert_eq!(bits(&one_by_one), bits(&expected), "{:?} {}", wanted, form);
+                let mut together = vec![0.0; rows.len() * outputs];
+                trees.predict_rows(&columns, &mut together);
+                prop_assert_eq!(bits(&together), bits(&expected), "{:?} {}", wanted, form);
             }
-            prop_assert_eq!(bits(&one_by_one), bits(&expected), "{:?}", wanted);
-            let mut together = vec![0.0; rows.len() * outputs];
-            trees.predict_rows(&columns, &mut together);
-            prop_assert_eq!(bits(&together), bits(&expected), "{:?}", wanted);
+            prop_assert_eq!(&trees, &same);
         }
-        prop_assert_eq!(trees, same);
     }
+}
+
+#[test]
+fn a_tree_with_many_thresholds_and_leaves_is_packed_too() {
+    // Codes take so many bits that most of the way to a right child does not fit beside them.
+    const LEAVES: u32 = 1 << 17;
+    let mut nodes: Vec<TreeNode> = Vec::new();
+    for place in 1..LEAVES {
+        // In order of their thresholds from left to right, as in a search tree.
+        let level = place.ilog2();
+        let threshold = f64::from(((place << 1 | 1) << (16 - level)) & (LEAVES - 1));
+        nodes.push(TreeNode::Split { column: 0, threshold, missing_left: true, left: 2 * place - 1 });
+    }
+    nodes.extend((0..LEAVES).map(|value| TreeNode::Leaf { value, weight: 1.0 }));
+    let values: Vec<f64> = (0..LEAVES).map(f64::from).collect();
+    let mut builder = TreesBuilder::new(1);
+    builder.push(&nodes, &values);
+    let loose = builder.finish(Combine::Mean);
+    let packed = Trees::from_bytes(&loose.to_bytes()).unwrap();
+    assert_eq!(packed, loose);
+    let rows: Vec<f64> = (0..5_000).map(|row| f64::from(row) * 26.3 - 100.0).chain([f64::NAN]).collect();
+    let (mut expected, mut actual) = (vec![0.0; rows.len()], vec![0.0; rows.len()]);
+    loose.predict_rows(&rows, &mut expected);
+    packed.predict_rows(&rows, &mut actual);
+    assert_eq!(actual, expected);
+    assert_eq!(expected[1_000], (26.3_f64 * 1_000.0 - 100.0).ceil() - 1.0);
+    assert_eq!(expected[5_000], 0.0);
 }
 
 #[test]

@@ -72,20 +72,18 @@ pub fn key(value: f32) -> u32 {
 impl<'t> Reader<'t> {
     /// For the splits of `trees`, which are sound. None where a row would have more words than there may be.
     pub fn new(trees: &'t Trees) -> Option<Reader<'t>> {
-        let splits = || trees.nodes.iter().filter(|node| !node.is_leaf());
-        let columns = splits().map(|node| node.column() + 1).max().unwrap_or(0);
-        let mut slots = vec![Slots::default(); columns];
-        for node in splits() {
+        let mut slots = vec![Slots::default(); trees.nodes.columns()];
+        trees.nodes.each_split(|node| {
             let slots = &mut slots[node.column()];
             if node.by_set() {
                 slots.categories = 1;
-                slots.others = slots.others.max(after_last(trees, *node));
+                slots.others = slots.others.max(after_last(trees, node));
             } else if node.missing_left() {
                 slots.missing_left = 1;
             } else {
                 slots.missing_right = 1;
             }
-        }
+        });
         let mut words = Words::default();
         let mut next = 1;
         let mut place = |wanted: &mut u8| {
@@ -112,7 +110,7 @@ impl<'t> Reader<'t> {
             }
         }
         // What is read stays in proportion to what was stored.
-        let most_sides = 4 * (trees.sets.len() + trees.nodes.len());
+        let most_sides = 4 * (trees.sets.len() + trees.nodes());
         (next <= MAX_WORDS).then_some(Reader { trees, words, slots, most_sides })
     }
 
