@@ -1,8 +1,5 @@
 //! Puts trees together.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use super::{Combine, Loose, Node, Nodes, Trees, Tuned, weights};
 
 /// One node of a tree, to build it from.
@@ -49,8 +46,16 @@ pub struct TreesBuilder {
     nodes: Vec<Node>,
     values: Vec<f64>,
     sets: Vec<u32>,
-    known: HashMap<Vec<u64>, u32, BuildHasherDefault<Mixer>>,
+    known: Known,
     weights: weights::Collected,
+}
+
+/// The different leaves by what they hold: a table with open addressing, at most half full, of places among the values.
+#[derive(Debug, Default)]
+struct Known {
+    /// One more than a place; 0 where there is none.
+    slots: Vec<u32>,
+    leaves: usize,
 }
 
 impl TreesBuilder {
@@ -62,7 +67,7 @@ impl TreesBuilder {
             nodes: Vec::new(),
             values: Vec::new(),
             sets: Vec::new(),
-            known: HashMap::default(),
+            known: Known::default(),
             weights: weights::Collected::default(),
         }
     }
@@ -72,31 +77,35 @@ impl TreesBuilder {
     ///
     /// What is no tree (children that are not there, leaves without values) makes trees that [`crate::Model::new`] refuses.
     pub fn push(&mut self, nodes: &[TreeNode], values: &[f64]) {
+        self.push_each(nodes.len(), |place| nodes[place].clone(), values);
+    }
+
+    /// The same of so many nodes, each of which `node` tells by its place.
+    pub fn push_each(&mut self, count: usize, node: impl Fn(usize) -> TreeNode, values: &[f64]) {
         let base = self.nodes.len();
         let placeholder = Node::leaf(u32::MAX);
         self.roots.push(base as u32);
         self.nodes.push(placeholder);
         let mut open = vec![(0, base)];
-        let mut key = Vec::with_capacity(self.width);
         while let Some((source, target)) = open.pop() {
             // More nodes than there are: a node leads back to one above it.
-            if self.nodes.len() - base > nodes.len() {
+            if self.nodes.len() - base > count {
                 return;
             }
-            self.nodes[target] = match nodes.get(source) {
-                Some(&TreeNode::Split { column, threshold, missing_left, left }) => {
+            self.nodes[target] = match (source < count).then(|| node(source)) {
+                Some(TreeNode::Split { column, threshold, missing_left, left }) => {
                     let child = self.children(left, &mut open);
                     Node::split(column, missing_left, largest_not_above(threshold), child)
                 }
-                Some(&TreeNode::Categories { column, ref categories, missing_left, left }) => {
+                Some(TreeNode::Categories { column, categories, missing_left, left }) => {
                     let child = self.children(left, &mut open);
-                    Node::split_by_set(column, missing_left, self.set(categories), child)
+                    Node::split_by_set(column, missing_left, self.set(&categories), child)
                 }
-                Some(&TreeNode::Leaf { value, weight }) => {
+                Some(TreeNode::Leaf { value, weight }) => {
                     self.weights.push(weight);
                     let start = value as usize * self.width;
                     let values = values.get(start..start + self.width);
-                    values.map_or(placeholder, |values| Node::leaf(self.leaf(values, &mut key)))
+                    values.map_or(placeholder, |leaf| Node::leaf(self.known.place(leaf, &mut self.values)))
                 }
                 None => placeholder,
             };
@@ -124,19 +133,6 @@ impl TreesBuilder {
         start as u32
     }
 
-    /// The place of a leaf of these numbers.
-    fn leaf(&mut self, values: &[f64], key: &mut Vec<u64>) -> u32 {
-        key.clear();
-        key.extend(values.iter().map(|value| value.to_bits()));
-        if let Some(&place) = self.known.get(key.as_slice()) {
-            return place;
-        }
-        let place = self.known.len() as u32;
-        self.values.extend(values);
-        self.known.insert(key.clone(), place);
-        place
-    }
-
     /// The trees, with their way to a prediction.
     pub fn finish(self, combine: Combine) -> Trees {
         let TreesBuilder { width, roots, nodes, values, sets, weights, .. } = self;
@@ -152,29 +148,43 @@ fn largest_not_above(value: f64) -> f32 {
     0.0 + if f64::from(near) > value { near.next_down() } else { near }
 }
 
-/// Hashes the bits of a few numbers, which nobody chooses to collide: they come from training. Quicker than the default.
-#[derive(Debug, Default)]
-struct Mixer(u64);
-
-impl Hasher for Mixer {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
+impl Known {
+    /// The place of a leaf of these numbers among `values`, to which it is added if it is new.
+    fn place(&mut self, leaf: &[f64], values: &mut Vec<f64>) -> u32 {
+        if 2 * (self.leaves + 1) > self.slots.len() {
+            self.grow(leaf.len(), values);
         }
+        let mut slot = self.first_slot(leaf);
+        while let Some(place) = self.slots[slot].checked_sub(1) {
+            let known = &values[place as usize * leaf.len()..][..leaf.len()];
+            if known.iter().zip(leaf).all(|(known, value)| known.to_bits() == value.to_bits()) {
+                return place;
+            }
+            slot = (slot + 1) % self.slots.len();
+        }
+        self.leaves += 1;
+        self.slots[slot] = self.leaves as u32;
+        values.extend(leaf);
+        self.leaves as u32 - 1
     }
 
-    fn write_u64(&mut self, word: u64) {
-        let mixed = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 32);
+    /// The slot to look for a leaf from on.
+    fn first_slot(&self, leaf: &[f64]) -> usize {
+        // Multiplicative hashing (Knuth 1973). Nobody chooses values to collide: they come from training.
+        let mix =
+            |mixed: u64, value: &f64| (mixed ^ value.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
+        let mixed = leaf.iter().fold(0, mix);
+        (mixed ^ mixed >> 32) as usize & (self.slots.len() - 1)
     }
 
-    fn write_usize(&mut self, word: usize) {
-        self.write_u64(word as u64);
+    fn grow(&mut self, width: usize, values: &[f64]) {
+        self.slots = vec![0; (2 * self.slots.len()).max(64)];
+        for (place, leaf) in values.chunks_exact(width).enumerate() {
+            let mut slot = self.first_slot(leaf);
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) % self.slots.len();
+            }
+            self.slots[slot] = place as u32 + 1;
+        }
     }
 }

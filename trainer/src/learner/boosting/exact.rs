@@ -5,7 +5,7 @@ use slipway_model::TreeNode;
 use super::loss::{Loss, Slope, Truth};
 use super::rows::{Arranged, Column};
 use super::stages::{Generator, Grower, Tree};
-use crate::learner::tree::{Grown, Options, RandomState, ResidualTrees};
+use crate::learner::tree::{Branch, Grown, Options, RandomState, ResidualTrees};
 
 /// The rows of one fit.
 pub(super) struct ExactRows<'a> {
@@ -76,7 +76,7 @@ impl Grower for ExactGrower<'_> {
         let reached = grown.reached();
         let mut sums = vec![[0.0; 2]; grown.nodes.len()];
         for &place in &reached {
-            if grown.nodes[place].split.is_none() {
+            if grown.nodes[place].branch.is_none() {
                 sums[place] = self.trees.rows_of(&grown.nodes[place]).iter().fold([0.0; 2], |[first, second], &row| {
                     let [gradient, hessian] = slopes[row as usize];
                     [first + gradient, second + hessian]
@@ -93,7 +93,7 @@ impl Grower for ExactGrower<'_> {
     fn leaves(&self, tree: &ExactTree, loss: Loss, mut see: impl FnMut(usize, &[u32], f64)) {
         for &place in &tree.reached {
             let node = &tree.grown.nodes[place];
-            if node.split.is_none() {
+            if node.branch.is_none() {
                 see(place, self.trees.rows_of(node), loss.newton(tree.sums[place]));
             }
         }
@@ -108,14 +108,12 @@ impl Grower for ExactGrower<'_> {
         // Only the nodes that are reached are kept: where each comes from.
         let mut sources = vec![0];
         while let Some(&source) = sources.get(finished.nodes.len()) {
-            let node = if let Some((split, left)) = tree.grown.nodes[source].split {
-                finished.gains.push((split.column, tree.grown.decrease(source, left)));
-                let left = {
-                    sources.extend([left, left + 1]);
-                    sources.len() as u32 - 2
-                };
-                let (column, threshold, missing_left) = (split.column as u32, split.threshold, split.missing_left);
-                TreeNode::Split { column, threshold, missing_left, left }
+            let node = if let Some(branch) = tree.grown.nodes[source].branch {
+                let Branch { column, threshold, missing_left, left } = branch;
+                finished.gains.push((column as usize, tree.grown.decrease(source, left as usize)));
+                sources.extend([left as usize, left as usize + 1]);
+                let left = sources.len() as u32 - 2;
+                TreeNode::Split { column, threshold: f64::from(threshold), missing_left, left }
             } else {
                 finished.values.push(values[source]);
                 let weight = tree.grown.nodes[source].weight;

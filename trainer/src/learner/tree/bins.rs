@@ -9,6 +9,8 @@ use super::presort::{FEW, LANES, Ranks};
 
 /// Rows from which on every value is looked up, instead of only those seen.
 const MANY_ROWS: usize = 128;
+/// Rows of a node from which on all columns are added up, so that those of one child need not be: they are the rest.
+pub(super) const SHARED_ROWS: usize = 512;
 
 /// A split between two values.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +47,27 @@ impl Bin {
     }
 }
 
+/// The rows of a node, added up value by value in all columns.
+#[derive(Debug, Default)]
+pub(super) struct Histogram {
+    /// Group by group, lane by lane.
+    sums: Vec<Pair>,
+    /// Numbers of rows; empty where all rows weigh 1.
+    counts: Vec<u32>,
+}
+
+impl Histogram {
+    /// Takes away what is in another.
+    pub(super) fn subtract(&mut self, other: &Histogram) {
+        for (sums, other) in self.sums.iter_mut().zip(&other.sums) {
+            *sums = less(*sums, *other);
+        }
+        for (count, other) in self.counts.iter_mut().zip(&other.counts) {
+            *count -= other;
+        }
+    }
+}
+
 /// The rows of a node, added up value by value.
 #[derive(Debug)]
 pub(super) struct Bins {
@@ -52,6 +75,8 @@ pub(super) struct Bins {
     groups: Vec<[Vec<(usize, Bin)>; LANES]>,
     /// Whether they were added up for the node entered last.
     known: Vec<[bool; LANES]>,
+    /// All columns of the node entered last, if they were added up.
+    all: Option<Histogram>,
     sums: Box<[[Pair; FEW]; LANES]>,
     counts: Box<[[u32; FEW]; LANES]>,
 }
@@ -59,16 +84,58 @@ pub(super) struct Bins {
 impl Default for Bins {
     fn default() -> Self {
         let (sums, counts) = (Box::new([[[0.0; 2]; FEW]; LANES]), Box::new([[0; FEW]; LANES]));
-        Bins { groups: Vec::new(), known: Vec::new(), sums, counts }
+        Bins { groups: Vec::new(), known: Vec::new(), all: None, sums, counts }
     }
 }
 
 impl Bins {
-    /// Turns to another node, in which nothing is added up yet.
-    pub(super) fn enter(&mut self, groups: usize) {
-        self.groups.resize_with(groups, Default::default);
+    /// Turns to another node, of which all columns were added up before, or none.
+    pub(super) fn enter(&mut self, ranks: &[Ranks], all: Option<Histogram>) {
+        self.groups.resize_with(ranks.len(), Default::default);
         self.known.clear();
-        self.known.resize(groups, [false; LANES]);
+        self.known.resize(ranks.len(), [all.is_some(); LANES]);
+        self.all = all;
+        self.list_all(ranks);
+    }
+
+    /// All columns of the node entered last, if they were added up.
+    pub(super) fn take_all(&mut self) -> Option<Histogram> {
+        self.all.take()
+    }
+
+    /// Adds up rows in all columns.
+    pub(super) fn add_up_all(&mut self, ranks: &[Ranks], rows: (&[u32], &[Pair]), counts_rows: bool) -> Histogram {
+        let mut all = Histogram::default();
+        for ranks in ranks {
+            self.add(0..LANES, ranks, rows, counts_rows);
+            for (lane, &values) in ranks.values.iter().enumerate() {
+                let (sums, counts) = (&mut self.sums[lane][..values], &mut self.counts[lane][..values]);
+                all.sums.extend_from_slice(sums);
+                sums.fill([0.0; 2]);
+                if !counts_rows {
+                    all.counts.extend_from_slice(counts);
+                    counts.fill(0);
+                }
+            }
+        }
+        all
+    }
+
+    /// Lists what is in the histogram of all columns.
+    fn list_all(&mut self, ranks: &[Ranks]) {
+        let Some(Histogram { sums, counts }) = &self.all else { return };
+        let mut bins = (0..).zip(sums);
+        for (found, ranks) in self.groups.iter_mut().zip(ranks) {
+            for (found, values) in found.iter_mut().zip(ranks.values) {
+                found.clear();
+                for (rank, (place, &sums)) in bins.by_ref().take(values).enumerate() {
+                    let rows = counts.get::<usize>(place).copied().unwrap_or(sums[1] as u32);
+                    if rows > 0 {
+                        found.push((rank, Bin { sums, rows }));
+                    }
+                }
+            }
+        }
     }
 
     /// The best split of `rows`, which stand at `start`, by a column of these values. `together` says whether the other columns
@@ -83,10 +150,16 @@ impl Bins {
         sign: i8,
     ) -> Offered {
         if !self.known[group][lane] {
-            let lanes = if together { 0..LANES } else { lane..lane + 1 };
-            self.known[group][lanes.clone()].fill(true);
-            let rows = (rows, sums.pairs(start, rows.len()));
-            self.add_up((group, lanes), &ranks[group], rows, sums.counts_rows());
+            let pairs = sums.pairs(start, rows.len());
+            if together && rows.len() >= SHARED_ROWS {
+                self.known.fill([true; LANES]);
+                self.all = Some(self.add_up_all(ranks, (rows, pairs), sums.counts_rows()));
+                self.list_all(ranks);
+            } else {
+                let lanes = if together { 0..LANES } else { lane..lane + 1 };
+                self.known[group][lanes.clone()].fill(true);
+                self.add_up((group, lanes), &ranks[group], (rows, pairs), sums.counts_rows());
+            }
         }
         let found = &self.groups[group][lane];
         let (Some(&(first, _)), Some(&(last, of_last))) = (found.first(), found.last()) else {
@@ -140,26 +213,9 @@ impl Bins {
         (rows, pairs): (&[u32], &[Pair]),
         counts_rows: bool,
     ) {
-        let width = ranks.values.iter().filter(|&&values| values > 0).count();
+        self.add(lanes.clone(), ranks, (rows, pairs), counts_rows);
         let (sums, counts) = (&mut *self.sums, &mut *self.counts);
-        match (lanes.len(), width, counts_rows) {
-            (1, ..) => {
-                // The room of the lanes that are not asked for is free.
-                let places = [lanes.start, (lanes.start + 1) % LANES];
-                if let (Ok(sums), Ok(counts)) = (sums.get_disjoint_mut(places), counts.get_disjoint_mut(places)) {
-                    add_one(lanes.start, ranks, (rows, pairs), sums, counts);
-                }
-            }
-            (_, 1, true) => add::<1, false>(&ranks.rows, rows, pairs, sums, counts),
-            (_, 2, true) => add::<2, false>(&ranks.rows, rows, pairs, sums, counts),
-            (_, 3, true) => add::<3, false>(&ranks.rows, rows, pairs, sums, counts),
-            (_, _, true) => add::<LANES, false>(&ranks.rows, rows, pairs, sums, counts),
-            (_, 1, false) => add::<1, true>(&ranks.rows, rows, pairs, sums, counts),
-            (_, 2, false) => add::<2, true>(&ranks.rows, rows, pairs, sums, counts),
-            (_, 3, false) => add::<3, true>(&ranks.rows, rows, pairs, sums, counts),
-            (_, _, false) => add::<LANES, true>(&ranks.rows, rows, pairs, sums, counts),
-        }
-        for lane in lanes.start..lanes.end.min(width) {
+        for lane in lanes.start..lanes.end.min(ranks.width()) {
             let found = &mut self.groups[group][lane];
             let (sums, counts) = (&mut sums[lane], &mut counts[lane]);
             found.clear();
@@ -186,6 +242,29 @@ impl Bins {
                     }
                 }
             }
+        }
+    }
+
+    /// Adds rows to the sums of some lanes.
+    fn add(&mut self, lanes: Range<usize>, ranks: &Ranks, (rows, pairs): (&[u32], &[Pair]), counts_rows: bool) {
+        let width = ranks.width();
+        let (sums, counts) = (&mut *self.sums, &mut *self.counts);
+        match (lanes.len(), width, counts_rows) {
+            (1, ..) => {
+                // The room of the lanes that are not asked for is free.
+                let places = [lanes.start, (lanes.start + 1) % LANES];
+                if let (Ok(sums), Ok(counts)) = (sums.get_disjoint_mut(places), counts.get_disjoint_mut(places)) {
+                    add_one(lanes.start, ranks, (rows, pairs), sums, counts);
+                }
+            }
+            (_, 1, true) => add::<1, false>(&ranks.rows, rows, pairs, sums, counts),
+            (_, 2, true) => add::<2, false>(&ranks.rows, rows, pairs, sums, counts),
+            (_, 3, true) => add::<3, false>(&ranks.rows, rows, pairs, sums, counts),
+            (_, _, true) => add::<LANES, false>(&ranks.rows, rows, pairs, sums, counts),
+            (_, 1, false) => add::<1, true>(&ranks.rows, rows, pairs, sums, counts),
+            (_, 2, false) => add::<2, true>(&ranks.rows, rows, pairs, sums, counts),
+            (_, 3, false) => add::<3, true>(&ranks.rows, rows, pairs, sums, counts),
+            (_, _, false) => add::<LANES, true>(&ranks.rows, rows, pairs, sums, counts),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 mod absolute;
+mod blocks;
 mod classes;
 mod poisson;
 pub(super) mod sums;
@@ -128,14 +129,6 @@ impl<'a> Criterion<'a> {
         match self {
             Criterion::Sums(sums) => sums.value(statistics, value),
             Criterion::Other(other) => other.value(statistics, value),
-        }
-    }
-
-    /// The rows from `start` on are now in this order: those that go left first, in the order that they had.
-    pub(super) fn partition(&mut self, start: usize, rows: &[u32], goes_left: &[bool]) {
-        match self {
-            Criterion::Sums(sums) => sums.follow(start, rows),
-            Criterion::Other(other) => other.partition(start..start + rows.len(), goes_left),
         }
     }
 

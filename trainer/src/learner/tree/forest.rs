@@ -9,8 +9,9 @@ use slipway_spec::{ClassWeight, MaxFeatures, Parameters, PositiveInteger, ShareO
 
 use super::draw::RandomState;
 use super::ground::{Choice, Ground};
-use super::grow::{Grown, Options};
+use super::grow::Options;
 use super::grower::Workspace;
+use super::grown::Grown;
 use super::weights::{balanced, weights};
 use super::{check_target, random_state};
 use crate::learner::{FitError, Fitted, Learner, Samples, Target, Told};

@@ -4,8 +4,9 @@ use slipway_spec::Criterion as Name;
 
 use super::criterion::Criterion;
 use super::draw::Order;
-use super::grow::{Grown, Options, grow};
+use super::grow::{Options, grow};
 use super::grower::{Grower, Rules, Workspace};
+use super::grown::Grown;
 use super::presort::Presorted;
 use super::random::RandomSplits;
 use crate::learner::Samples;

@@ -3,11 +3,9 @@
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use slipway_model::{TreeNode, TreesBuilder};
-
 use super::draw::Order;
 use super::grower::{Columns, NodeRows, Rules, Split, Workspace};
-use super::presort::Presorted;
+use super::grown::{Branch, Grown, GrownNode};
 
 /// Where growth stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,31 +34,6 @@ pub(crate) struct Options {
     pub(crate) monotonic: Vec<i8>,
     /// Complexity that a branch must earn or be pruned.
     pub(crate) ccp_alpha: f64,
-}
-
-/// A tree that was grown.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Grown {
-    /// The root first. Some may be no part of the tree: growth was tried there and given up.
-    pub(crate) nodes: Vec<GrownNode>,
-    /// What each node predicts, one after the other, each of `width` numbers.
-    pub(crate) values: Vec<f64>,
-    /// Numbers in a prediction.
-    pub(crate) width: usize,
-}
-
-/// A node of a tree that was grown.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct GrownNode {
-    /// Where its rows begin among those of the tree, which are sorted so that those of a node stand together.
-    pub(crate) start: usize,
-    /// Number of its rows.
-    pub(crate) rows: usize,
-    /// Their weight.
-    pub(crate) weight: f64,
-    pub(crate) impurity: f64,
-    /// How it is split, and the place of its left child, which the right one follows; `None` for a leaf.
-    pub(crate) split: Option<(Split, usize)>,
 }
 
 /// Finds splits, and keeps the rows of nodes together.
@@ -103,20 +76,16 @@ pub(super) fn grow<'a>(
     splitter.begin(rows);
     let criterion = &splitter.nodes().criterion;
     let (width, described) = (criterion.width(), criterion.statistics());
-    // Memory that is not used is never touched.
-    let most = most_nodes(rows.len(), options);
     let mut growing = Growing {
         splitter: &mut splitter,
         options,
         order: &mut order,
-        grown: Grown { nodes: Vec::with_capacity(most), values: Vec::with_capacity(most * width), width },
-        statistics: Vec::with_capacity(most * described),
-        described,
+        grown: Grown::with_capacity(most_nodes(rows.len(), options), width),
+        statistics: Statistics { numbers: Vec::new(), described, free: Vec::new() },
         min_weight: 0.0,
     };
-    let weight = growing.add(0..rows.len());
-    growing.min_weight = options.min_weight_fraction * weight;
-    let root = Open { place: 0, depth: 0, known: 0, bounds: [f64::NEG_INFINITY, f64::INFINITY] };
+    let root = growing.add(0..rows.len(), 0);
+    growing.min_weight = options.min_weight_fraction * root.weight;
     match options.leaves {
         None => growing.depth_first(root),
         Some(leaves) => growing.best_first(root, leaves),
@@ -146,6 +115,33 @@ struct Open {
     known: usize,
     /// What predictions may be, least and most.
     bounds: [f64; 2],
+    weight: f64,
+    impurity: f64,
+    /// Where its statistics are.
+    slot: usize,
+}
+
+/// The statistics of the nodes that may still be split.
+struct Statistics {
+    numbers: Vec<f64>,
+    /// Numbers of a node.
+    described: usize,
+    /// Slots that are of no node.
+    free: Vec<usize>,
+}
+
+impl Statistics {
+    fn take_slot(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            let slot = self.numbers.len();
+            self.numbers.resize(slot + self.described, 0.0);
+            slot
+        })
+    }
+
+    fn of(&mut self, slot: usize) -> &mut [f64] {
+        &mut self.numbers[slot..slot + self.described]
+    }
 }
 
 /// A split that may be made: those that decrease impurity most come first, among equals the one that was found first.
@@ -181,9 +177,7 @@ struct Growing<'g, S> {
     options: &'g Options,
     order: &'g mut Order,
     grown: Grown,
-    /// Of each node, `described` numbers.
-    statistics: Vec<f64>,
-    described: usize,
+    statistics: Statistics,
     min_weight: f64,
 }
 
@@ -191,14 +185,12 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
     fn depth_first(&mut self, root: Open) {
         let mut open: Vec<Open> = self.can_be_split(&root).then_some(root).into_iter().collect();
         while let Some(next) = open.pop() {
-            let Some(planned) = self.plan(next) else { continue };
-            let (range, [left, right]) = (self.range(next.place), planned.children);
-            self.grown.nodes[next.place].split = Some((planned.split, left.place));
-            let (goes_on_left, goes_on_right) = (self.can_be_split(&left), self.can_be_split(&right));
-            self.splitter.split_orders(range, &planned.split, true, [goes_on_left, goes_on_right]);
+            let Some(Planned { split, children, .. }) = self.plan(next) else { continue };
+            let goes_on = self.split(&next, &split, &children, true);
             // The left side comes first.
-            open.extend(goes_on_right.then_some(right));
-            open.extend(goes_on_left.then_some(left));
+            for (child, goes_on) in children.into_iter().zip(goes_on).rev() {
+                open.extend(goes_on.then_some(child));
+            }
         }
     }
 
@@ -209,9 +201,7 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
         }
         for _ in 1..leaves {
             let Some(Planned { open, split, children, .. }) = planned.pop() else { return };
-            self.grown.nodes[open.place].split = Some((split, children[0].place));
-            let goes_on = children.map(|child| self.can_be_split(&child));
-            self.splitter.split_orders(self.range(open.place), &split, false, goes_on);
+            let goes_on = self.split(&open, &split, &children, false);
             for (child, goes_on) in children.into_iter().zip(goes_on) {
                 // Which columns are constant is found out anew, as in scikit-learn.
                 if goes_on {
@@ -221,31 +211,41 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
         }
     }
 
+    /// Makes a split part of the tree, and says which of the children may be split; `at_once` as in
+    /// [`Splitter::split_orders`].
+    fn split(&mut self, open: &Open, split: &Split, children: &[Open; 2], at_once: bool) -> [bool; 2] {
+        self.grown.nodes[open.place].branch = Some(Branch::new(split, children[0].place));
+        let goes_on = [0, 1].map(|side| self.can_be_split(&children[side]));
+        self.splitter.split_orders(self.range(open.place), split, at_once, goes_on);
+        for (child, goes_on) in children.iter().zip(goes_on) {
+            self.statistics.free.extend((!goes_on).then_some(child.slot));
+        }
+        goes_on
+    }
+
     fn range(&self, place: usize) -> Range<usize> {
-        let GrownNode { start, rows, .. } = self.grown.nodes[place];
-        start..start + rows
+        self.grown.nodes[place].range()
     }
 
     fn can_be_split(&self, open: &Open) -> bool {
-        let GrownNode { rows, weight, impurity, .. } = self.grown.nodes[open.place];
         let limits = &self.options.limits;
-        open.depth < limits.depth && rows >= limits.split && weight >= 2.0 * self.min_weight && impurity > f64::EPSILON
+        open.depth < limits.depth
+            && self.range(open.place).len() >= limits.split
+            && open.weight >= 2.0 * self.min_weight
+            && open.impurity > f64::EPSILON
     }
 
-    /// Adds a node of the rows in `range`; returns its weight.
-    fn add(&mut self, range: Range<usize>) -> f64 {
-        let place = self.grown.nodes.len();
-        let (start, rows) = (range.start, range.len());
-        self.statistics.resize((place + 1) * self.described, 0.0);
-        let statistics = &mut self.statistics[place * self.described..];
+    /// Adds a node of the rows in `range`.
+    fn add(&mut self, range: Range<usize>, depth: usize) -> Open {
+        let (place, slot) = (self.grown.nodes.len(), self.statistics.take_slot());
+        let statistics = self.statistics.of(slot);
         let nodes = self.splitter.nodes();
-        let impurity = nodes.measure(range, statistics);
+        let impurity = nodes.measure(range.clone(), statistics);
         let weight = statistics[0];
         self.grown.values.resize((place + 1) * self.grown.width, 0.0);
-        let value = &mut self.grown.values[place * self.grown.width..];
-        nodes.criterion.value(statistics, value);
-        self.grown.nodes.push(GrownNode { start, rows, weight, impurity, split: None });
-        weight
+        nodes.criterion.value(statistics, &mut self.grown.values[place * self.grown.width..]);
+        self.grown.nodes.push(GrownNode::new(range, weight, impurity));
+        Open { place, depth, known: 0, bounds: [f64::NEG_INFINITY, f64::INFINITY], weight, impurity, slot }
     }
 
     /// Finds a split, and adds the children to know what it brings; they are no part of the tree yet.
@@ -257,31 +257,27 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
             monotonic: &self.options.monotonic,
             bounds: open.bounds,
         };
-        let statistics = &self.statistics[open.place * self.described..][..self.described];
         let columns = Columns { known: open.known, most: self.options.max_features };
+        let statistics = self.statistics.of(open.slot);
         let (split, known) = self.splitter.find(range.clone(), statistics, &rules, self.order, columns);
+        self.statistics.free.push(open.slot);
         let split = split?;
         self.splitter.split_rows(range.clone(), &split);
         let middle = range.start + split.left;
-        let place = self.grown.nodes.len();
-        self.add(range.start..middle);
-        self.add(middle..range.end);
+        let mut children = [range.start..middle, middle..range.end].map(|range| self.add(range, open.depth + 1));
+        let place = children[0].place;
         let decrease = self.grown.decrease(open.place, place) / self.grown.nodes[0].weight;
         // Rounding may make a decrease of nothing negative; that is no reason not to split.
         if self.options.min_decrease > 0.0 && decrease + f64::EPSILON < self.options.min_decrease {
-            self.drop_from(place);
+            self.grown.drop_from(place);
+            self.statistics.free.extend(children.map(|child| child.slot));
             return None;
         }
         let bounds = self.bounds_below(open.bounds, &split, place);
-        let child = |side: usize| Open { place: place + side, depth: open.depth + 1, known, bounds: bounds[side] };
-        Some(Planned { decrease, open, split, children: [child(0), child(1)] })
-    }
-
-    /// Forgets the nodes from `place` on.
-    fn drop_from(&mut self, place: usize) {
-        self.grown.nodes.truncate(place);
-        self.grown.values.truncate(place * self.grown.width);
-        self.statistics.truncate(place * self.described);
+        for (child, bounds) in children.iter_mut().zip(bounds) {
+            (child.known, child.bounds) = (known, bounds);
+        }
+        Some(Planned { decrease, open, split, children })
     }
 
     /// What the children of a split, the left one at `left`, may predict; clips what they do.
@@ -316,88 +312,5 @@ fn clip(value: &mut [f64], [least, most]: [f64; 2]) {
         if let [first, _] = value {
             *first = 1.0 - share;
         }
-    }
-}
-
-impl Grown {
-    /// The decrease of weighted impurity when a node is split into the nodes at `left` and behind it.
-    pub(crate) fn decrease(&self, place: usize, left: usize) -> f64 {
-        let mixed = |place: usize| self.nodes[place].weight * self.nodes[place].impurity;
-        mixed(place) - mixed(left) - mixed(left + 1)
-    }
-
-    /// What each node predicts.
-    pub(crate) fn value(&self, place: usize) -> &[f64] {
-        &self.values[place * self.width..(place + 1) * self.width]
-    }
-
-    /// The leaf where a row ends.
-    pub(crate) fn leaf(&self, sorted: &Presorted, row: u32) -> usize {
-        let mut place = 0;
-        while let Some((split, left)) = &self.nodes[place].split {
-            place = left + usize::from(!split.goes_left(sorted.matrix.value(row, split.column)));
-        }
-        place
-    }
-
-    /// Places of the nodes that are part of the tree, parents first.
-    pub(crate) fn reached(&self) -> Vec<usize> {
-        let (mut reached, mut open) = (Vec::new(), vec![0]);
-        while let Some(place) = open.pop() {
-            reached.push(place);
-            if let Some((_, left)) = self.nodes[place].split {
-                open.extend([left + 1, left]);
-            }
-        }
-        reached
-    }
-
-    /// Minimal cost-complexity pruning (Breiman et al. 1984): the smallest of the trees that are best when each leaf costs
-    /// `alpha`.
-    fn prune(&mut self, alpha: f64) {
-        let total = self.nodes[0].weight;
-        // Of each node, the cost of what is below it, and its leaves.
-        let mut below = vec![(0.0, 0_usize); self.nodes.len()];
-        for &place in self.reached().iter().rev() {
-            let node = &mut self.nodes[place];
-            let own = node.weight / total * node.impurity;
-            below[place] = (own, 1);
-            if let Some((_, left)) = node.split {
-                let (cost, leaves) = (below[left].0 + below[left + 1].0, below[left].1 + below[left + 1].1);
-                if own + alpha <= cost + alpha * leaves as f64 {
-                    node.split = None;
-                } else {
-                    below[place] = (cost, leaves);
-                }
-            }
-        }
-    }
-
-    /// Adds to each column the decrease of impurity that its splits brought, as shares of all; nothing for a single leaf.
-    pub(crate) fn add_importances(&self, importances: &mut [f64]) {
-        let mut own = vec![0.0; importances.len()];
-        for place in self.reached() {
-            if let Some((split, left)) = self.nodes[place].split {
-                own[split.column] += self.decrease(place, left);
-            }
-        }
-        let total: f64 = own.iter().sum();
-        if total > 0.0 {
-            for (importance, own) in importances.iter_mut().zip(own) {
-                *importance += own / total;
-            }
-        }
-    }
-
-    /// Appends the tree to those of a model.
-    pub(crate) fn push_to(&self, trees: &mut TreesBuilder) {
-        let node = |(place, node): (usize, &GrownNode)| match node.split {
-            None => TreeNode::Leaf { value: place as u32, weight: node.weight },
-            Some((Split { column, threshold, missing_left, .. }, left)) => {
-                TreeNode::Split { column: column as u32, threshold, missing_left, left: left as u32 }
-            }
-        };
-        let nodes: Vec<TreeNode> = self.nodes.iter().enumerate().map(node).collect();
-        trees.push(&nodes, &self.values);
     }
 }

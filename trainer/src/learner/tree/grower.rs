@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::bins::{Between, Bins, Offered};
-use super::criterion::sums::Gains;
+use super::bins::{Between, Bins, Histogram, Offered, SHARED_ROWS};
+use super::criterion::sums::{Gains, Pair};
 use super::criterion::{Criterion, Found, SumsMemory};
 use super::draw::Order;
 use super::grow::{Options, Splitter};
@@ -94,6 +94,7 @@ pub(crate) struct Workspace {
     marks: Vec<bool>,
     scratch: Vec<u64>,
     row_scratch: Vec<u32>,
+    pair_scratch: Vec<Pair>,
     looking: Looking,
     sums: SumsMemory,
 }
@@ -126,6 +127,7 @@ pub(super) struct NodeRows<'a> {
     /// By row, whether it goes left; of use within one step only.
     pub(super) marks: Vec<bool>,
     scratch: Vec<u32>,
+    pair_scratch: Vec<Pair>,
 }
 
 impl<'a> NodeRows<'a> {
@@ -134,12 +136,13 @@ impl<'a> NodeRows<'a> {
         let (rows, scratch) = (std::mem::take(&mut workspace.rows), std::mem::take(&mut workspace.row_scratch));
         let mut marks = std::mem::take(&mut workspace.marks);
         marks.resize(count, false);
-        NodeRows { criterion, rows, marks, scratch }
+        NodeRows { criterion, rows, marks, scratch, pair_scratch: std::mem::take(&mut workspace.pair_scratch) }
     }
 
     /// Gives its memory and its rows back.
     pub(super) fn finish(self, workspace: &mut Workspace) {
         (workspace.rows, workspace.marks, workspace.row_scratch) = (self.rows, self.marks, self.scratch);
+        workspace.pair_scratch = self.pair_scratch;
         workspace.sums = self.criterion.into_memory();
     }
 
@@ -148,6 +151,9 @@ impl<'a> NodeRows<'a> {
         self.rows.clear();
         self.rows.extend(rows);
         self.scratch.resize(rows.len().max(self.scratch.len()), 0);
+        if self.criterion.sums().is_some() {
+            self.pair_scratch.resize(rows.len().max(self.pair_scratch.len()), [0.0; 2]);
+        }
         self.criterion.begin(rows);
     }
 
@@ -161,18 +167,27 @@ impl<'a> NodeRows<'a> {
         self.criterion.enter(range.start, &self.rows[range], statistics);
     }
 
-    /// Marks the rows of a node that go left by the values that they have.
-    pub(super) fn mark(&mut self, range: Range<usize>, matrix: &Matrix, split: &Split) {
+    /// Marks the rows of a node that go left.
+    pub(super) fn mark(&mut self, range: Range<usize>, goes_left: impl Fn(u32) -> bool) {
         for &row in &self.rows[range] {
-            self.marks[row as usize] = split.goes_left(matrix.value(row, split.column));
+            self.marks[row as usize] = goes_left(row);
         }
     }
 
-    /// Sorts a node's rows into its children's, as they are marked.
+    /// Sorts a node's rows into its children's as they are marked, keeping their order.
     pub(super) fn partition(&mut self, range: Range<usize>) {
-        let rows = &mut self.rows[range.clone()];
-        partition(rows, &mut self.scratch, |row| self.marks[row as usize]);
-        self.criterion.partition(range.start, rows, &self.marks);
+        let NodeRows { criterion, rows, marks, scratch, pair_scratch } = self;
+        let rows = &mut rows[range.clone()];
+        match criterion {
+            Criterion::Sums(sums) => {
+                let pairs = sums.pairs_mut(range.start, rows.len());
+                partition_both((rows, scratch), (pairs, pair_scratch), marks);
+            }
+            Criterion::Other(other) => {
+                partition(rows, scratch, |row| marks[row as usize]);
+                other.partition(range, marks);
+            }
+        }
     }
 
     /// Marks the rows of a node that was split so that `left` rows go left.
@@ -198,6 +213,8 @@ pub(super) struct Grower<'a> {
     small: Small,
     /// Most rows of a node that no order is kept for.
     unordered: usize,
+    /// What is known of nodes that will be looked at: where their rows begin, those of later ones first.
+    histograms: Vec<(usize, Histogram)>,
 }
 
 impl<'a> Grower<'a> {
@@ -227,7 +244,8 @@ impl<'a> Grower<'a> {
         let (scratch, looking) = (std::mem::take(&mut workspace.scratch), std::mem::take(&mut workspace.looking));
         let (matrix, columns, small) = (&sorted.matrix, sorted.columns.as_slice(), Small::default());
         let ranks = &sorted.ranks;
-        Grower { matrix, columns, ranks, together, nodes, orders, scratch, looking, small, unordered }
+        let histograms = Vec::new();
+        Grower { matrix, columns, ranks, together, nodes, orders, scratch, looking, small, unordered, histograms }
     }
 
     /// Turns to a node, before any column is looked at.
@@ -236,7 +254,34 @@ impl<'a> Grower<'a> {
         if let (Some(sums), true) = (self.nodes.criterion.sums(), range.len() <= self.unordered) {
             self.small.enter(self.matrix, (range.start, range.len()), sums, rules.leaf);
         } else {
-            self.looking.bins.enter(self.ranks.len());
+            let known = self.histogram(&range);
+            self.looking.bins.enter(self.ranks, known);
+        }
+    }
+
+    /// What is known of a node. Those before it are not looked at any more.
+    fn histogram(&mut self, range: &Range<usize>) -> Option<Histogram> {
+        while self.histograms.pop_if(|(start, _)| *start < range.start).is_some() {}
+        self.histograms.pop_if(|(start, _)| *start == range.start).map(|(_, histogram)| histogram)
+    }
+
+    /// Adds up the smaller side of a node that was split; the larger one is the rest.
+    fn share(&mut self, range: &Range<usize>, left: usize, goes_on: [bool; 2]) {
+        let middle = range.start + left;
+        let sides = [range.start..middle, middle..range.end];
+        let needed = [0, 1].map(|side| goes_on[side] && sides[side].len() >= SHARED_ROWS);
+        let smaller = usize::from(2 * left > range.len());
+        let (Some(sums), true) = (self.nodes.criterion.sums(), needed[1 - smaller]) else { return };
+        let bins = &mut self.looking.bins;
+        let Some(mut rest) = bins.take_all() else { return };
+        let side = sides[smaller].clone();
+        let rows = (&self.nodes.rows[side.clone()], sums.pairs(side.start, side.len()));
+        let part = bins.add_up_all(self.ranks, rows, sums.counts_rows());
+        rest.subtract(&part);
+        let mut known = [Some(part).filter(|_| needed[smaller]), Some(rest)];
+        known.rotate_left(smaller);
+        for (side, known) in sides.into_iter().zip(known).rev() {
+            self.histograms.extend(known.map(|known| (side.start, known)));
         }
     }
 
@@ -260,7 +305,7 @@ impl<'a> Grower<'a> {
             };
         }
         let keys = self.orders[place].get(range).unwrap_or_default();
-        offer_of_order(place, keys, criterion, looking, rules, sign)
+        offer_of_order(place, keys, (criterion, looking), (rules, sign), above)
     }
 
     /// The same for a node that no order is kept for.
@@ -282,33 +327,7 @@ impl<'a> Grower<'a> {
         }
         let mut keys: Vec<u64> = rows.iter().map(|&row| key(self.matrix.value(row, place), row)).collect();
         keys.sort_unstable();
-        offer_of_order(place, &keys, &mut self.nodes.criterion, &mut self.looking, rules, 0)
-    }
-}
-
-impl Grower<'_> {
-    /// Marks the rows of a node that go left, by what is nearest in memory.
-    fn mark(&mut self, range: Range<usize>, split: &Split) {
-        let marks = &mut self.nodes.marks;
-        let keys = self.orders[split.column].get(range.clone()).unwrap_or_default();
-        match &self.columns[split.column] {
-            SortedColumn::Many { .. } if range.len() > self.unordered => {
-                let present = present(keys);
-                let (missing, left) = (keys.len() - present, split.left);
-                let below = if split.missing_left && missing > 0 { left - missing } else { left };
-                for (place, &key) in keys.iter().enumerate() {
-                    marks[row(key) as usize] = place < below || (place >= present && split.missing_left);
-                }
-            }
-            &SortedColumn::Few { ref values, group, lane } => {
-                let goes_left: Vec<bool> = values.iter().map(|&value| split.goes_left(value)).collect();
-                let ranks = &self.ranks[group].rows;
-                for &row in &self.nodes.rows[range] {
-                    marks[row as usize] = goes_left[usize::from(ranks[row as usize][lane])];
-                }
-            }
-            SortedColumn::Many { .. } => self.nodes.mark(range, self.matrix, split),
-        }
+        offer_of_order(place, &keys, (&mut self.nodes.criterion, &mut self.looking), (rules, 0), above)
     }
 }
 
@@ -316,10 +335,9 @@ impl Grower<'_> {
 fn offer_of_order(
     place: usize,
     keys: &[u64],
-    criterion: &mut Criterion<'_>,
-    looking: &mut Looking,
-    rules: &Rules<'_>,
-    sign: i8,
+    (criterion, looking): (&mut Criterion<'_>, &mut Looking),
+    (rules, sign): (&Rules<'_>, i8),
+    above: f64,
 ) -> Offer {
     let Looking { rotated, gains, .. } = looking;
     let present = present(keys);
@@ -330,7 +348,7 @@ fn offer_of_order(
     let mut best = |keys: &[u64], first, last| -> Option<Found> {
         let candidates = Candidates::new(keys, [first, last], rules, sign)?;
         match criterion {
-            Criterion::Sums(sums) => sums.best(&candidates, gains),
+            Criterion::Sums(sums) => sums.best(&candidates, gains, above),
             Criterion::Other(other) => other.best(&candidates),
         }
     };
@@ -374,6 +392,7 @@ impl<'a> Splitter<'a> for Grower<'a> {
             self.nodes.marks[row as usize] = true;
         }
         self.scratch.resize(rows.len().max(self.scratch.len()), 0);
+        self.histograms.clear();
         let adds_up = self.nodes.criterion.sums().is_some();
         for (place, (column, order)) in self.columns.iter().zip(&mut self.orders).enumerate() {
             let is_added_up = adds_up && matches!(column, SortedColumn::Few { .. });
@@ -419,11 +438,38 @@ impl<'a> Splitter<'a> for Grower<'a> {
     }
 
     fn split_rows(&mut self, range: Range<usize>, split: &Split) {
-        self.mark(range.clone(), split);
+        // By what is nearest in memory.
+        match &self.columns[split.column] {
+            SortedColumn::Many { .. } if range.len() > self.unordered => {
+                let keys = self.orders[split.column].get(range.clone()).unwrap_or_default();
+                let present = present(keys);
+                let (missing, left) = (keys.len() - present, split.left);
+                let below = if split.missing_left && missing > 0 { left - missing } else { left };
+                for (place, &key) in keys.iter().enumerate() {
+                    self.nodes.marks[row(key) as usize] = place < below || (place >= present && split.missing_left);
+                }
+            }
+            SortedColumn::Many { .. } => {
+                let matrix = self.matrix;
+                self.nodes.mark(range.clone(), |row| split.goes_left(matrix.value(row, split.column)));
+            }
+            &SortedColumn::Few { ref values, group, lane } => {
+                let ranks = &self.ranks[group].rows;
+                let below = values.partition_point(|&value| split.goes_left(value) && !value.is_nan());
+                let missing = values.partition_point(|value| !value.is_nan());
+                self.nodes.mark(range.clone(), |row| {
+                    let rank = usize::from(ranks[row as usize][lane]);
+                    rank < below || (rank == missing && split.missing_left)
+                });
+            }
+        }
         self.nodes.partition(range);
     }
 
     fn split_orders(&mut self, range: Range<usize>, split: &Split, at_once: bool, goes_on: [bool; 2]) {
+        if at_once {
+            self.share(&range, split.left, goes_on);
+        }
         let rows = [split.left, range.len() - split.left];
         let needs = [0, 1].map(|side| goes_on[side] && rows[side] > self.unordered);
         if needs == [false; 2] {
@@ -490,6 +536,28 @@ pub(super) fn partition<T: Copy>(items: &mut [T], scratch: &mut [T], goes_left: 
         right += 1 - is_left;
     }
     items[left..].copy_from_slice(&scratch[..right]);
+}
+
+/// The same of rows with what each adds to sums.
+fn partition_both(
+    (rows, row_scratch): (&mut [u32], &mut [u32]),
+    (pairs, pair_scratch): (&mut [Pair], &mut [Pair]),
+    goes_left: &[bool],
+) {
+    let count = rows.len();
+    let (pairs, row_scratch, pair_scratch) =
+        (&mut pairs[..count], &mut row_scratch[..count], &mut pair_scratch[..count]);
+    let (mut left, mut right) = (0, 0);
+    for place in 0..count {
+        let (row, pair) = (rows[place], pairs[place]);
+        (rows[left], pairs[left]) = (row, pair);
+        (row_scratch[right], pair_scratch[right]) = (row, pair);
+        let is_left = usize::from(goes_left[row as usize]);
+        left += is_left;
+        right += 1 - is_left;
+    }
+    rows[left..].copy_from_slice(&row_scratch[..right]);
+    pairs[left..].copy_from_slice(&pair_scratch[..right]);
 }
 
 /// Moves what goes left to the front, keeping the order there. What is behind is lost.

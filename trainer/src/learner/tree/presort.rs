@@ -30,6 +30,13 @@ pub(super) struct Ranks {
     pub(super) values: [usize; LANES],
 }
 
+impl Ranks {
+    /// Number of lanes that are columns.
+    pub(super) fn width(&self) -> usize {
+        self.values.iter().filter(|&&values| values > 0).count()
+    }
+}
+
 /// Columns that are looked at together.
 pub(super) const LANES: usize = 4;
 

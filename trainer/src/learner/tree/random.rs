@@ -9,6 +9,7 @@ use super::grow::Splitter;
 use super::grower::{
     Candidates, Columns, FEATURE_THRESHOLD, NodeRows, Rules, Split, Workspace, better_than, is_better,
 };
+use super::grown::largest_not_above;
 use super::presort::{LANES, Lanes, Matrix, Presorted, key};
 
 /// Smallest and largest value of a column in a node, and how many are missing.
@@ -236,12 +237,6 @@ fn extent(matrix: &Matrix, column: usize, rows: &[u32]) -> Extent {
     extent
 }
 
-/// The largest 32-bit float that is not above `value`: it tells 32-bit floats apart just the same.
-fn largest_not_above(value: f64) -> f32 {
-    let near = value as f32;
-    if f64::from(near) > value { near.next_down() } else { near }
-}
-
 impl<'a> Splitter<'a> for RandomSplits<'a> {
     fn nodes(&mut self) -> &mut NodeRows<'a> {
         &mut self.nodes
@@ -273,7 +268,8 @@ impl<'a> Splitter<'a> for RandomSplits<'a> {
     }
 
     fn split_rows(&mut self, range: Range<usize>, split: &Split) {
-        self.nodes.mark(range.clone(), self.matrix, split);
+        let matrix = self.matrix;
+        self.nodes.mark(range.clone(), |row| split.goes_left(matrix.value(row, split.column)));
         self.nodes.partition(range);
     }
 

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::criterion::{Criterion, Sums};
 use super::ground::grow_best;
-use super::grow::{Grown, GrownNode, Options};
+use super::grow::Options;
 use super::grower::Workspace;
+use super::grown::{Grown, GrownNode};
 use super::presort::Presorted;
 
 /// Rows, sorted once for all trees.
@@ -36,7 +37,7 @@ impl ResidualTrees {
 
     /// The rows of a node of the tree grown last.
     pub(crate) fn rows_of(&self, node: &GrownNode) -> &[u32] {
-        &self.workspace.rows()[node.start..node.start + node.rows]
+        &self.workspace.rows()[node.range()]
     }
 
     /// The leaf where a row ends.

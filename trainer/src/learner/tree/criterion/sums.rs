@@ -2,12 +2,15 @@
 
 use super::super::grower::{Candidates, ROUNDING};
 use super::super::presort::{is_same, row};
+use super::blocks::{self, Blocks, Scan};
 use super::{Best, Found, WEIGHT};
 
-/// Statistics of a node: its weight, the sum of its targets, and their mean.
-pub(in super::super) const STATISTICS: usize = 3;
+/// Statistics of a node: its weight, the sum of its targets, their mean, the least and the greatest.
+pub(in super::super) const STATISTICS: usize = 5;
 const SUM: usize = 1;
 const MEAN: usize = 2;
+const LEAST: usize = 3;
+const GREATEST: usize = 4;
 
 /// Gains that are computed at once.
 const TOGETHER: usize = 4;
@@ -57,13 +60,16 @@ pub(in super::super) struct Sums {
     own: SumsMemory,
     /// Of the node entered last.
     total: Pair,
+    /// The least and the greatest target of that node.
+    range: [f64; 2],
 }
 
 /// Memory for the gains of one column's splits.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Gains {
-    gains: Vec<f64>,
+    splits: Vec<f64>,
     weights: Vec<f64>,
+    blocks: Blocks,
 }
 
 impl Sums {
@@ -124,7 +130,7 @@ impl Sums {
             shares_of_rest.clear();
             shares_of_rest.extend(shares.iter().rev());
         }
-        Sums { kind, own: memory, total: [0.0; 2] }
+        Sums { kind, own: memory, total: [0.0; 2], range: [0.0; 2] }
     }
 
     /// Its memory, to be used again.
@@ -143,15 +149,9 @@ impl Sums {
         by_place.extend(rows.iter().map(|&row| pair(targets, by_row, row)));
     }
 
-    pub(super) fn follow(&mut self, start: usize, rows: &[u32]) {
-        let SumsMemory { by_place, targets, by_row, .. } = &mut self.own;
-        for (place, &row) in by_place[start..].iter_mut().zip(rows) {
-            *place = pair(targets, by_row, row);
-        }
-    }
-
     pub(super) fn enter(&mut self, statistics: &[f64]) {
         self.total = [statistics[SUM], statistics[WEIGHT]];
+        self.range = [statistics[LEAST], statistics[GREATEST]];
     }
 
     pub(super) fn measure(&self, start: usize, rows: &[u32], statistics: &mut [f64]) -> f64 {
@@ -183,6 +183,11 @@ impl Sums {
         &self.own.by_place[start..start + rows]
     }
 
+    /// The same, to be sorted as the rows are.
+    pub(in super::super) fn pairs_mut(&mut self, start: usize, rows: usize) -> &mut [Pair] {
+        &mut self.own.by_place[start..start + rows]
+    }
+
     /// Sum of the node entered last.
     pub(in super::super) fn total(&self) -> Pair {
         self.total
@@ -199,11 +204,14 @@ impl Sums {
         offset + sum / weight
     }
 
-    /// The best split of the node entered last by one column. Of equal ones the first.
-    pub(in super::super) fn best(&self, candidates: &Candidates<'_>, memory: &mut Gains) -> Option<Found> {
+    /// The best split of the node entered last by one column; nothing where it is worth no more than `above`. Of equal ones
+    /// the first.
+    pub(in super::super) fn best(&self, candidates: &Candidates<'_>, memory: &mut Gains, above: f64) -> Option<Found> {
         if candidates.any_is_allowed() {
-            let found = if self.counts_rows() {
-                self.best_by_rows(candidates, &mut memory.gains)
+            let found = if candidates.last - candidates.first >= blocks::MANY_ROWS {
+                self.best_by_blocks(candidates, &mut memory.blocks, above)
+            } else if self.counts_rows() {
+                self.best_by_rows(candidates, &mut memory.splits)
             } else {
                 self.best_by_weight(candidates, memory)
             }?;
@@ -219,6 +227,18 @@ impl Sums {
         candidates.keys[..candidates.first - 1]
             .iter()
             .fold([0.0; 2], |sum, &key| plus(sum, pair(&self.own.targets, &self.own.by_row, row(key))))
+    }
+
+    /// Of many rows.
+    fn best_by_blocks(&self, candidates: &Candidates<'_>, memory: &mut Blocks, above: f64) -> Option<Found> {
+        let Candidates { keys, first, last, .. } = *candidates;
+        let (before, total, targets) = (self.before(candidates), self.total, self.range);
+        let scan = Scan { keys, first, last, before, total, targets, above };
+        if self.counts_rows() {
+            memory.best(&scan, |row| [self.own.targets[row as usize], 1.0])
+        } else {
+            memory.best(&scan, |row| self.own.by_row[row as usize])
+        }
     }
 
     /// Where all rows weigh 1.
@@ -238,7 +258,7 @@ impl Sums {
     /// The same for rows of any weights.
     fn best_by_weight(&self, candidates: &Candidates<'_>, memory: &mut Gains) -> Option<Found> {
         let Candidates { keys, first, last, .. } = *candidates;
-        let gains = room(&mut memory.gains, last + 1 - first);
+        let gains = room(&mut memory.splits, last + 1 - first);
         let weights = room(&mut memory.weights, last + 1 - first);
         add_up_weighted(&keys[first - 1..=last], &self.own.by_row, self.before(candidates), (gains, weights));
         let best = to_gains_by_weight(gains, weights, self.total);
@@ -385,25 +405,27 @@ fn room(memory: &mut Vec<f64>, numbers: usize) -> &mut [f64] {
 }
 
 /// The first of the gains that is as good as the best of all.
-fn first_of_best(gains: &[f64], best: f64, first: usize) -> Option<Found> {
+pub(super) fn first_of_best(gains: &[f64], best: f64, first: usize) -> Option<Found> {
     let enough = as_good_as(best);
     let place = gains.iter().position(|&gain| gain >= enough)?;
     Some(Found { gain: gains[place], left: first + place })
 }
 
 /// The statistics of rows, each with its sums and its target, and their variance.
-fn squared_error(mut rows: impl Iterator<Item = (Pair, f64)> + Clone, statistics: &mut [f64]) -> f64 {
-    let (mut weight, mut sum, mut squares, mut equal) = (0.0, 0.0, 0.0, true);
-    let first = rows.clone().next().map_or(0.0, |(_, y)| y);
-    for ([wy, w], y) in &mut rows {
+fn squared_error(rows: impl Iterator<Item = (Pair, f64)>, statistics: &mut [f64]) -> f64 {
+    let (mut weight, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
+    for ([wy, w], y) in rows {
         weight += w;
         sum += wy;
         squares += wy * y;
-        equal &= y == first;
+        least = if y < least { y } else { least };
+        greatest = if y > greatest { y } else { greatest };
     }
     // Equal targets have a variance of exactly 0.
-    let mean = if equal { first } else { sum / weight };
-    statistics.copy_from_slice(&[weight, sum, mean]);
+    let equal = least == greatest;
+    let mean = if equal { least } else { sum / weight };
+    statistics.copy_from_slice(&[weight, sum, mean, least, greatest]);
     if equal { 0.0 } else { (squares / weight - mean * mean).max(0.0) }
 }
 
@@ -417,6 +439,6 @@ fn two_classes(rows: &[Pair], statistics: &mut [f64]) -> f64 {
     }
     let [sum, weight] = sums;
     let share = sum / weight;
-    statistics.copy_from_slice(&[weight, sum, share]);
+    statistics.copy_from_slice(&[weight, sum, share, 0.0, 1.0]);
     if zeros == rows.len() || ones == rows.len() { 0.0 } else { 2.0 * share * (1.0 - share) }
 }
