@@ -182,11 +182,11 @@ impl Block {
         }
     }
 
-    /// The field whose decoded values are its only column, if that is all there is to it.
-    pub fn as_field(&self) -> Option<usize> {
+    /// The field whose decoded values are its only column, and what is put where one is missing, if that is all there is to it.
+    pub fn as_field(&self) -> Option<(usize, Option<f64>)> {
         match self {
-            Block { source: Source::Field { field }, fill: None, bins, form: Form::Identity } if bins.is_empty() => {
-                Some(*field)
+            Block { source: Source::Field { field }, fill, bins, form: Form::Identity } if bins.is_empty() => {
+                Some((*field, *fill))
             }
             _ => None,
         }

@@ -281,7 +281,7 @@ impl Fitting<'_> {
     /// A value of every training row.
     fn values(&self, source: &Source) -> Cow<'_, [f64]> {
         match source {
-            Source::Field { field } => self.fields[*field].to_cow(),
+            Source::Field { field } => self.fields[*field].filled(None),
             Source::Ratio { .. } | Source::Difference { .. } => {
                 (0..self.target.rows()).map(|row| source.value(|field| self.fields[field][row])).collect()
             }

@@ -101,7 +101,8 @@ impl Design {
             ));
         }
         let (mut full, mut sparse) = (Vec::new(), Vec::new());
-        for (column, share) in shares(samples, rows).into_iter().enumerate() {
+        let probe = Probe::new(samples, rows);
+        for (column, &share) in probe.shares.iter().enumerate() {
             // Standardising takes the mean from a column, which an intercept makes up for.
             let may_be_sparse = intercept || !samples.scaled(column);
             if may_be_sparse && share <= SPARSE { &mut sparse } else { &mut full }.push(column);
@@ -120,8 +121,12 @@ impl Design {
             starts: vec![0],
             entries: Vec::new(),
         };
-        design.encode(samples)?;
-        design.standardise(samples)?;
+        let mut near = vec![0.0; design.places()];
+        for (column, place) in design.place_of_columns().into_iter().enumerate() {
+            near[place] = if place < design.full { probe.means[column] } else { 0.0 };
+        }
+        let sums = design.encode(samples, &near)?;
+        design.standardise(samples, &near, &sums)?;
         Ok(design)
     }
 
@@ -246,68 +251,135 @@ impl Design {
         order + usize::from(self.intercept && order >= stored_in_full)
     }
 
-    /// Stores the columns as the encoder gives them.
-    fn encode(&mut self, samples: &Samples) -> Result<(), FitError> {
+    /// Stores the columns as the encoder gives them; returns the sums of [`Part`], of all rows. `near` has a value of each place
+    /// that is near its mean.
+    fn encode(&mut self, samples: &Samples, near: &[f64]) -> Result<Vec<[f64; 2]>, FitError> {
         // Straight into their place: they are not kept twice.
         let width = self.full.max(1);
         let mut values = vec![0.0; self.rows.len() * width];
         let parts: Vec<Part> = self
             .rows
             .par_chunks(MIN_PART)
+            .zip(self.weights.par_chunks(MIN_PART))
             .zip(values.par_chunks_mut(MIN_PART * width))
-            .map(|(rows, values)| self.encode_part(samples, rows, values))
+            .map(|(rows, values)| self.encode_part(samples, near, rows, values))
             .collect::<Result<_, FitError>>()?;
         self.values = if self.full > 0 { values } else { Vec::new() };
         self.entries.reserve_exact(parts.iter().map(|part| part.entries.len()).sum());
         self.starts.reserve_exact(self.rows.len());
+        let mut sums = vec![[0.0; 2]; self.places()];
         for part in parts {
             let before = self.entries.len();
             self.entries.extend(part.entries);
             self.starts.extend(part.ends.into_iter().map(|end| before + end));
+            for (sums, own) in sums.iter_mut().flatten().zip(part.sums.iter().flatten()) {
+                *sums += own;
+            }
         }
-        Ok(())
+        Ok(sums)
     }
 
-    fn encode_part(&self, samples: &Samples, rows: &[u32], values: &mut [f64]) -> Result<Part, FitError> {
-        let stored_in_full = self.full - usize::from(self.intercept);
-        let (full, sparse) = self.columns.split_at(stored_in_full);
-        let mut part = Part::default();
-        let (mut decoded, mut columns) = (Vec::new(), Vec::with_capacity(self.columns.len()));
-        for (place, &row) in rows.iter().enumerate() {
-            columns.clear();
-            samples.encode(&self.encoder, row, &mut decoded, &mut columns);
-            samples.check_finite(row, &columns)?;
-            let values = &mut values[place * self.full..(place + 1) * self.full];
-            values.fill(1.0);
-            values.iter_mut().zip(full).for_each(|(value, &column)| *value = columns[column]);
-            let others = sparse.iter().zip(self.full as u32..).map(|(&column, place)| (columns[column], place));
-            part.entries.extend(others.filter(|(value, _)| *value != 0.0).map(|(value, place)| Entry { place, value }));
+    /// Encodes some rows; `values` are of those stored in full.
+    fn encode_part(
+        &self,
+        samples: &Samples,
+        near: &[f64],
+        (rows, weights): (&[u32], &[f64]),
+        values: &mut [f64],
+    ) -> Result<Part, FitError> {
+        let mut part =
+            Part { entries: Vec::new(), ends: Vec::with_capacity(rows.len()), sums: vec![[0.0; 2]; self.places()] };
+        let places = self.place_of_columns();
+        let width = self.full.max(1);
+        // Fields column by column, all others row by row.
+        let (mut others, mut first) = (Vec::new(), 0);
+        for block in self.encoder.blocks() {
+            let columns = first..first + block.width();
+            first = columns.end;
+            match block.as_field() {
+                Some((field, fill)) if places[columns.start] < self.full => {
+                    let place = places[columns.start];
+                    let field = &samples.fields[field];
+                    for (value, &row) in values[place..].iter_mut().step_by(width).zip(rows) {
+                        let own = field[row as usize];
+                        *value = fill.filter(|_| own.is_nan()).unwrap_or(own);
+                    }
+                }
+                _ => others.push((block, &places[columns])),
+            }
+        }
+        let mut columns = Vec::new();
+        for (at, &row) in rows.iter().enumerate() {
+            for (block, places) in &others {
+                columns.clear();
+                block.encode(|field| samples.fields[field][row as usize], &mut columns);
+                for (&value, &place) in columns.iter().zip(*places) {
+                    if place < self.full {
+                        values[at * width + place] = value;
+                    } else if value != 0.0 {
+                        part.entries.push(Entry { place: place as u32, value });
+                    }
+                }
+            }
             part.ends.push(part.entries.len());
+        }
+        if let Some(place) = self.intercept_place() {
+            values[place..].iter_mut().step_by(width).for_each(|value| *value = 1.0);
+        }
+        self.add_up(near, weights, values, &mut part);
+        // What is not finite makes such a sum.
+        if !part.sums.iter().flatten().all(|sum| sum.is_finite()) {
+            self.check_finite(samples, rows)?;
         }
         Ok(part)
     }
 
-    /// Finds the scales of the encoder, and scales and centres what is stored.
-    fn standardise(&mut self, samples: &Samples) -> Result<(), FitError> {
+    /// Sums up what means and variances are made of.
+    fn add_up(&self, near: &[f64], weights: &[f64], values: &[f64], part: &mut Part) {
+        let (sums, sparse) = part.sums.split_at_mut(self.full);
+        for (row, &weight) in values.chunks_exact(self.full.max(1)).zip(weights) {
+            for (([sum, squares], value), near) in sums.iter_mut().zip(row).zip(near) {
+                let weighted = weight * (value - near);
+                *sum += weighted;
+                *squares += weighted * (value - near);
+            }
+        }
+        let mut start = 0;
+        for (&end, &weight) in part.ends.iter().zip(weights) {
+            for Entry { place, value } in &part.entries[start..end] {
+                let [sum, squares] = &mut sparse[*place as usize - self.full];
+                *sum += weight * value;
+                *squares += weight * value * value;
+            }
+            start = end;
+        }
+    }
+
+    /// Refuses the first row with a column that is missing or infinite.
+    fn check_finite(&self, samples: &Samples, rows: &[u32]) -> Result<(), FitError> {
+        let (mut decoded, mut columns) = (Vec::new(), Vec::new());
+        rows.iter().try_for_each(|&row| {
+            columns.clear();
+            samples.encode(&self.encoder, row, &mut decoded, &mut columns);
+            samples.check_finite(row, &columns)
+        })
+    }
+
+    /// Finds the scales of the encoder, and scales and centres what is stored; `sums` are those of [`Part`], of all rows, and
+    /// of what is `near` them.
+    fn standardise(&mut self, samples: &Samples, near: &[f64], sums: &[[f64; 2]]) -> Result<(), FitError> {
         let total: f64 = self.weights.iter().sum();
         let places = self.places();
-        let means = self.reduce(places, |rows, sums| {
-            for row in rows {
-                self.row(row).add_to(self.weights[row], sums);
-            }
-        });
-        let means: Vec<f64> = means.into_iter().map(|sum| sum / total).collect();
-        let variances = self.reduce(places, |rows, sums| self.add_squares(rows, &means, sums));
         let mut centres = vec![0.0; places];
         let mut factors = vec![1.0; places];
         let mut scales = vec![Scale { mean: 0.0, scale: 1.0 }; self.columns.len()];
         for (order, &column) in self.columns.iter().enumerate() {
             let place = self.place(order);
-            let mean = means[place];
-            // Of what is mostly zero the squares were summed as they are; there is little to cancel.
             let stored_in_full = place < self.full;
-            let squares = variances[place] / total;
-            let variance = if stored_in_full { squares } else { squares - mean * mean };
+            let [moved, squares] = sums[place].map(|sum| sum / total);
+            let mean = near[place] + moved;
+            // Little is cancelled: a probe is near the mean, and so is 0 where a column is mostly zero.
+            let variance = squares - moved * moved;
             if !variance.is_finite() {
                 let name = samples.column_name(column);
                 return Err(FitError(format!("the numbers of {name} are too large to be squared; scale them down")));
@@ -357,26 +429,22 @@ impl Design {
         };
         (0..self.len()).map(of_row).collect()
     }
-
-    /// Adds the weighted squares of `rows`: about the mean for columns stored in full, about 0 for others.
-    fn add_squares(&self, rows: Range<usize>, means: &[f64], sums: &mut [f64]) {
-        for place in rows {
-            let (row, weight) = (self.row(place), self.weights[place]);
-            for ((sum, value), mean) in sums.iter_mut().zip(row.full).zip(means) {
-                *sum += weight * (value - mean) * (value - mean);
-            }
-            for entry in row.entries {
-                sums[entry.place as usize] += weight * entry.value * entry.value;
-            }
-        }
-    }
 }
 
 /// Some rows, encoded.
-#[derive(Default)]
 struct Part {
     entries: Vec<Entry>,
     ends: Vec<usize>,
+    /// Of each place the weighted sums of its values, and of their squares, less what is near them.
+    sums: Vec<[f64; 2]>,
+}
+
+/// What some rows say of all, column by column.
+struct Probe {
+    /// The share of values other than zero.
+    shares: Vec<f64>,
+    /// The mean; 0 where there is none.
+    means: Vec<f64>,
 }
 
 fn check_width(samples: &Samples, rows: usize) -> Result<(), FitError> {
@@ -396,20 +464,33 @@ fn check_width(samples: &Samples, rows: usize) -> Result<(), FitError> {
     Ok(())
 }
 
-/// For each column, the share of values other than zero in rows spread over all.
-fn shares(samples: &Samples, rows: &[u32]) -> Vec<f64> {
-    let mut counts = vec![0_usize; samples.encoder.width()];
-    let (mut decoded, mut columns) = (Vec::new(), Vec::new());
-    let mut probed = 0;
-    for &row in rows.iter().step_by(rows.len().div_ceil(PROBED).max(1)) {
-        columns.clear();
-        samples.encode(&samples.encoder, row, &mut decoded, &mut columns);
-        for (count, value) in counts.iter_mut().zip(&columns) {
-            *count += usize::from(*value != 0.0);
+impl Probe {
+    /// Looks at rows spread over all.
+    fn new(samples: &Samples, rows: &[u32]) -> Probe {
+        let width = samples.encoder.width();
+        let (mut counts, mut first, mut moved) = (vec![0_usize; width], Vec::new(), vec![0.0; width]);
+        let (mut decoded, mut columns) = (Vec::new(), Vec::new());
+        let mut probed = 0;
+        for &row in rows.iter().step_by(rows.len().div_ceil(PROBED).max(1)) {
+            columns.clear();
+            samples.encode(&samples.encoder, row, &mut decoded, &mut columns);
+            if first.is_empty() {
+                first.clone_from(&columns);
+            }
+            for (((count, value), first), moved) in counts.iter_mut().zip(&columns).zip(&first).zip(&mut moved) {
+                *count += usize::from(*value != 0.0);
+                *moved += value - first;
+            }
+            probed += 1;
         }
-        probed += 1;
+        let probed = f64::from(probed.max(1));
+        // The mean of equal values is exactly that value.
+        let mean = |(first, moved): (&f64, &f64)| Some(first + moved / probed).filter(|mean| mean.is_finite());
+        Probe {
+            shares: counts.into_iter().map(|count| count as f64 / probed).collect(),
+            means: first.iter().zip(&moved).map(|pair| mean(pair).unwrap_or(0.0)).collect(),
+        }
     }
-    counts.into_iter().map(|count| count as f64 / f64::from(probed.max(1))).collect()
 }
 
 fn standard(mean: f64, variance: f64, rows: usize) -> Scale {

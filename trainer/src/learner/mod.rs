@@ -307,8 +307,8 @@ impl Samples {
 
     /// The values of the columns that a block makes.
     fn values_of(&self, block: &Block) -> Vec<Cow<'_, [f64]>> {
-        if let Some(field) = block.as_field() {
-            return vec![self.fields[field].to_cow()];
+        if let Some((field, fill)) = block.as_field() {
+            return vec![self.fields[field].filled(fill)];
         }
         let mut values = vec![Vec::with_capacity(self.rows()); block.width()];
         let mut columns = Vec::with_capacity(block.width());

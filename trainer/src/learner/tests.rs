@@ -115,7 +115,7 @@ fn reversed(samples: &Samples) -> Samples {
             Target::Classes { codes: codes.iter().rev().copied().collect(), count: *count }
         }
     };
-    let fields = samples.fields.iter().map(|field| field.to_cow().iter().rev().copied().collect()).collect();
+    let fields = samples.fields.iter().map(|field| field.filled(None).iter().rev().copied().collect()).collect();
     let weights = samples.weights.as_ref().map(|weights| weights.iter().rev().copied().collect());
     Samples { fields, target, weights, ..samples.clone() }
 }
@@ -129,7 +129,7 @@ fn repeated(samples: &Samples, weights: &[usize]) -> Samples {
         Target::Numbers(values) => Target::Numbers(repeat(values, weights)),
         Target::Classes { codes, count } => Target::Classes { codes: repeat(codes, weights), count: *count },
     };
-    let fields = samples.fields.iter().map(|field| repeat(&field.to_cow(), weights).into()).collect();
+    let fields = samples.fields.iter().map(|field| repeat(&field.filled(None), weights).into()).collect();
     Samples { fields, target, weights: None, ..samples.clone() }
 }
 

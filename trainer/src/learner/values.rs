@@ -19,11 +19,15 @@ impl Values {
         Values { all, rows: Some(rows) }
     }
 
-    /// The values in the order of the training rows.
-    pub(crate) fn to_cow(&self) -> Cow<'_, [f64]> {
-        match &self.rows {
-            None => Cow::Borrowed(&self.all),
-            Some(rows) => rows.iter().map(|&row| self.all[row as usize]).collect(),
+    /// The values in the order of the training rows, those that are missing replaced where there is something to `fill` in.
+    pub(crate) fn filled(&self, fill: Option<f64>) -> Cow<'_, [f64]> {
+        let own = |row: &u32| self.all[*row as usize];
+        let or = |value: f64, fill: f64| if value.is_nan() { fill } else { value };
+        match (&self.rows, fill) {
+            (None, None) => Cow::Borrowed(&self.all),
+            (None, Some(fill)) => self.all.iter().map(|&value| or(value, fill)).collect(),
+            (Some(rows), None) => rows.iter().map(own).collect(),
+            (Some(rows), Some(fill)) => rows.iter().map(|row| or(own(row), fill)).collect(),
         }
     }
 }

@@ -49,7 +49,7 @@ fn noisy(count: usize) -> Samples {
 fn classes(count: usize) -> Samples {
     let Samples { fields, target: Target::Numbers(y), .. } = noisy(count) else { unreachable!() };
     let codes = y.iter().map(|y| u32::from(*y > 1.0)).collect();
-    samples(fields.iter().map(|field| field.to_cow().into_owned()).collect(), Target::Classes { codes, count: 2 })
+    samples(fields.iter().map(|field| field.filled(None).into_owned()).collect(), Target::Classes { codes, count: 2 })
 }
 
 fn r2(samples: &Samples, predicted: &[f64], rows: &[u32]) -> f64 {

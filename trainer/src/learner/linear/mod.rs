@@ -120,7 +120,10 @@ impl Learner for LinearModel<'_> {
     }
 
     fn fit(&self, rows: &[u32], parameters: &Parameters) -> Result<Fitted, FitError> {
-        Ok(self.solve(&self.reduce(rows, intercept(parameters))?, parameters))
+        // On a thread of the pool from the start: every step that is divided would be handed over otherwise.
+        let (fitted, ()) =
+            rayon::join(|| Ok(self.solve(&self.reduce(rows, intercept(parameters))?, parameters)), || ());
+        fitted
     }
 
     /// Every point uses the same design.
