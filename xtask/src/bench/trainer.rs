@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> Result<()> {
     let python = tools::python(tools::Library::ScikitLearn)?;
     step("building the trainer", promises::build)?;
     let tables = prepare(args)?;
-    let mut bench = Bench { args, ours: Ours::new(), peer: Peer::start(&python)?, results: Results::default() };
+    let mut bench = Bench { args, ours: Ours::new()?, peer: Peer::start(&python)?, results: Results::default() };
     bench.results.machine = machine();
     bench.results.versions.clone_from(&bench.peer.versions);
     for table in &tables {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -21,6 +22,8 @@ pub struct Ours {
     trainer: PathBuf,
     timer: PathBuf,
     folder: PathBuf,
+    /// The environment of its image.
+    environment: Vec<(String, String)>,
 }
 
 /// What the example `time_fits` prints of a fit.
@@ -91,14 +94,15 @@ impl Report {
 
 impl Ours {
     /// Takes the trainer from the folder of release builds.
-    pub fn new() -> Ours {
+    pub fn new() -> Result<Ours> {
         let target = workspace::target();
         let release = |name: &str| target.join("release").join(name);
-        Ours {
+        Ok(Ours {
             trainer: release("slipway-trainer"),
             timer: release("examples/time_fits"),
             folder: target.join("bench/run"),
-        }
+            environment: environment()?,
+        })
     }
 
     /// The folder that the artefact of the last run is in.
@@ -129,7 +133,8 @@ impl Ours {
     ) -> Result<Trained<Report>> {
         let run = self.write(&spec(table, case, parameters, search))?;
         let mut command = sh::cmd(&self.trainer, [Path::new("--run"), &run, Path::new("--data"), &table.path]);
-        command.arg("--output").arg(self.artefact()).env("RAYON_NUM_THREADS", threads.to_string());
+        command.arg("--output").arg(self.artefact());
+        self.set_environment(&mut command, threads);
         let output = command.output().with_context(|| self.trainer.display().to_string())?;
         let said = String::from_utf8_lossy(&output.stderr);
         match output.status.code() {
@@ -146,8 +151,13 @@ impl Ours {
     pub fn times(&self, table: &Prepared, case: &Case, seed: usize, times: usize, threads: usize) -> Result<Vec<Took>> {
         let run = self.write(&spec(table, case, &case.parameters(table, seed), None))?;
         let mut command = sh::cmd(&self.timer, [run.as_path(), table.path.as_path()]);
-        command.arg(times.to_string()).env("RAYON_NUM_THREADS", threads.to_string());
+        command.arg(times.to_string());
+        self.set_environment(&mut command, threads);
         serde_json::from_str(&sh::output(&mut command)?).context("time_fits")
+    }
+
+    fn set_environment(&self, command: &mut Command, threads: usize) {
+        command.envs(self.environment.iter().cloned()).env("RAYON_NUM_THREADS", threads.to_string());
     }
 
     fn write(&self, spec: &Value) -> Result<PathBuf> {
@@ -170,6 +180,14 @@ impl Ours {
         });
         Ok(sizes.sum::<Result<u64>>()? + text.len() as u64)
     }
+}
+
+/// What the trainer's image sets for it.
+fn environment() -> Result<Vec<(String, String)>> {
+    let path = workspace::root().join("deploy/images/trainer/Containerfile");
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let set = text.lines().filter_map(|line| line.strip_prefix("ENV ")?.split_once('='));
+    Ok(set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 fn spec(table: &Prepared, case: &Case, parameters: &Map<String, Value>, search: Option<&Value>) -> Value {
