@@ -22,7 +22,7 @@ use crate::admin::{self, Admin};
 use crate::api::{self, keys::Keys};
 use crate::config::{Config, Limits};
 use crate::listen::tls::{Tls, TlsError};
-use crate::listen::{self, Options, Stage, Watcher};
+use crate::listen::{self, Loops, Options, Stage, Watcher};
 use crate::metrics::{self, Metrics, Refusal};
 use crate::otlp::Exporter;
 use crate::state::{App, Lifecycle, Phase, Settings};
@@ -86,11 +86,8 @@ impl StartError {
 pub fn run(config: Config) -> Result<(), StartError> {
     tracing_subscriber::fmt().json().flatten_event(true).with_target(false).with_max_level(config.log).init();
     let threads = config.threads.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .max_blocking_threads(threads + 1)
-        .enable_all()
-        .build()?;
+    // For what is done now and then; connections have threads of their own.
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(serve(config, threads));
     // What is still being calculated is for nobody any more.
     runtime.shutdown_background();
@@ -121,7 +118,7 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
     let limits = within_open_files(config.limits);
     let tls = config.tls_cert.zip(config.tls_key).map(|(certificate, key)| read_tls(certificate, key)).transpose()?;
     let encrypted = tls.is_some();
-    let options = Options { tls, ..Options::new(&limits) };
+    let options = Options { tls, loops: Some(Loops::start(threads)?), ..Options::new(&limits) };
     let keys = config.api_keys.map(read_keys).transpose()?;
     let (access_log, origins) = (config.access_log, config.cors_origins);
     let manifest = &artefact.manifest;

@@ -3,6 +3,7 @@
 mod guard;
 mod http1;
 mod http2;
+mod loops;
 pub mod tls;
 mod unacked;
 
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 pub use guard::Timeouts;
+pub use loops::Loops;
 use tls::Tls;
 
 use crate::config::Limits;
@@ -58,6 +60,8 @@ pub struct Options {
     pub max_connections: usize,
     /// How connections are encrypted, if they are.
     pub tls: Option<Arc<Tls>>,
+    /// The threads that serve connections; none for the one that accepts them.
+    pub loops: Option<Loops>,
 }
 
 impl Options {
@@ -68,7 +72,7 @@ impl Options {
             idle: Duration::from_secs(limits.idle_timeout),
             write: limits.body_timeout(),
         };
-        Options { timeouts, max_connections: limits.max_connections, tls: None }
+        Options { timeouts, max_connections: limits.max_connections, tls: None, loops: None }
     }
 }
 
@@ -94,9 +98,17 @@ pub async fn serve(
     let mut closed = pin!(reaches(&mut stage, Stage::NoNew));
     let admit = |stream: TcpStream| {
         if let Ok(permit) = room.clone().try_acquire_owned() {
-            let tls = options.tls.clone();
-            let connection = connection(stream, tls, router.clone(), options.timeouts, stages.clone());
-            tokio::spawn(counted(connection, permit, watcher.connections().clone()));
+            let (tls, router, stages) = (options.tls.clone(), router.clone(), stages.clone());
+            let (timeouts, gauge) = (options.timeouts, watcher.connections().clone());
+            let serve = move |stream| counted(connection(stream, tls, router, timeouts, stages), permit, gauge);
+            match &options.loops {
+                None => drop(tokio::spawn(serve(stream))),
+                Some(loops) => {
+                    if let Err(error) = loops.spawn(stream, serve) {
+                        tracing::warn!(%error, "cannot hand over a connection");
+                    }
+                }
+            }
         } else {
             watcher.refused();
             // Under TLS there is nothing to be said before the handshake.
