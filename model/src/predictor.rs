@@ -109,7 +109,7 @@ impl Model {
     pub fn predict_rows<'r>(&self, rows: impl IntoIterator<Item = &'r [f64]>) -> Vec<f64> {
         let (width, outputs) = (self.learned.encoder.width(), self.output.width());
         let mut rows = rows.into_iter();
-        let (mut columns, mut output) = (Vec::new(), Vec::new());
+        let (mut columns, mut output) = (Vec::with_capacity(width), Vec::with_capacity(outputs));
         loop {
             columns.clear();
             let mut count = 0;

@@ -302,6 +302,10 @@ impl Packed {
 
     /// Calls `see` with each tree's place and that of the leaf where a row of columns ends, in the order of the trees.
     pub fn row(&self, sets: &[u32], columns: &[f64], mut see: impl FnMut(usize, u32)) {
+        if self.roots.len() < LANES {
+            // Too few steps to pay for the words.
+            return (0..).zip(&self.roots).for_each(|(tree, &root)| see(tree, self.leaf(sets, columns, root)));
+        }
         let slots = self.tests.slots.len();
         with_words(slots + self.roots.len(), |words| {
             let (words, ends) = words.split_at_mut(slots);
@@ -310,6 +314,25 @@ impl Packed {
             self.walk(sets, |tree| self.roots[tree], |_| row, ends);
             ends.iter().enumerate().for_each(|(tree, end)| see(tree, *end));
         });
+    }
+
+    /// The leaf where a row of columns ends, as a place among the values, asking each split for its threshold.
+    fn leaf(&self, sets: &[u32], columns: &[f64], root: u32) -> u32 {
+        let mut place = root;
+        loop {
+            let node = self.node(place);
+            if node & LEAF == LEAF {
+                return self.value(node);
+            }
+            let split = self.tests.node(node >> self.tests.shift(), 0);
+            let right = split.next(columns[split.column()] as f32, sets) == 1;
+            place += match (node & self.distance_bits(), right) {
+                (0, false) => FAR_SPLIT,
+                (0, true) => self.node(place + 2),
+                (_, false) => NEAR_SPLIT,
+                (distance, true) => distance >> 1,
+            };
+        }
     }
 
     /// Calls `see` with the place of a row of `width` columns, of a tree and of the leaf where the row ends: for each row in the
