@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
-use slipway_model::{Artefact, Estimator, Explainer, Field, Manifest, Model, NotExplainable, OutputScale};
+use slipway_model::{Artefact, Estimator, Explainer, Field, Manifest, Model, Neighbours, NotExplainable, OutputScale};
 use tokio::sync::Semaphore;
 
 use crate::api::cors::Origin;
@@ -196,6 +196,21 @@ impl App {
     pub fn check_explains(&self) -> Result<(), ApiError> {
         let explainer = self.explanations().as_ref();
         explainer.map(|_| ()).map_err(|error| ApiError::bad_request(error.to_string()))
+    }
+
+    /// Why it is not known how far the truth lies from predictions, where it is not.
+    pub fn check_ranges(&self) -> Result<(), ApiError> {
+        let reason = match (self.model().output().classes().is_empty(), self.neighbours().is_empty()) {
+            (true, false) => return Ok(()),
+            (false, _) => "this model predicts classes: there is no range",
+            (true, true) => "this model does not hold what came of its test rows; train it again, with 20 or more",
+        };
+        Err(ApiError::bad_request(reason))
+    }
+
+    /// What came of test rows.
+    pub fn neighbours(&self) -> &Neighbours {
+        &self.manifest().distributions.neighbours
     }
 
     fn explanations(&self) -> &Result<Explainer, NotExplainable> {

@@ -135,6 +135,7 @@ pub fn parse_manifest(
     if manifest.files.len() > MAX_FILES || manifest.golden.rows.len() > MAX_GOLDEN_ROWS {
         return Err(invalid(format!("more than {MAX_FILES} files or {MAX_GOLDEN_ROWS} golden rows")));
     }
+    manifest.distributions.neighbours.check().map_err(invalid)?;
     for (place, entry) in manifest.files.iter().enumerate() {
         let plain = entry.name.starts_with(|c: char| c.is_ascii_alphanumeric())
             && entry.name.len() <= 100

@@ -16,6 +16,7 @@ use crate::checks::{self, Evidence};
 use crate::digest::Digest;
 use crate::manifest::{Distributions, Golden, GoldenRow, Manifest};
 use crate::metrics::{self, Evaluation};
+use crate::neighbours::Neighbours;
 use crate::pictures::Drawn;
 use crate::predictor::Model;
 use crate::schema::Output;
@@ -125,6 +126,9 @@ pub fn examine(
     complete(&mut manifest, run, data, &findings.own.metrics, &judgement);
     if let Some(evidence) = evidence.as_ref().filter(|_| manifest.golden.rows.is_empty()) {
         manifest.golden = golden(&model, evidence);
+    }
+    if let Some(evidence) = &evidence {
+        manifest.distributions.neighbours = Neighbours::of(&evidence.answers);
     }
     let pictures = pictures(judged, evidence.as_ref(), run, &training);
     let digest = artefact::write_manifest(output, &manifest).map_err(ExamineError::Artefact)?;

@@ -14,6 +14,7 @@ pub mod examine;
 mod explain;
 pub mod manifest;
 pub mod metrics;
+mod neighbours;
 pub mod pictures;
 mod predictor;
 pub mod rng;
@@ -32,6 +33,7 @@ pub use estimator::{
 pub use examine::{ExamineError, Examined, examine, report_of};
 pub use explain::{Explainer, Explanation, NotExplainable};
 pub use manifest::{Distributions, FileEntry, Golden, GoldenRow, Input, Lineage, Manifest};
+pub use neighbours::{Neighbours, TruthRange};
 pub use predictor::{Learned, Model, ModelError, Prediction, most_probable};
 pub use schema::{Field, Output, Range, Unknown};
 pub use value::{FieldError, Value};

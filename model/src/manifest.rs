@@ -7,6 +7,7 @@ use slipway_spec::{CheckResult, DataIdentity, GateResult, Metrics, Parameters};
 
 use crate::digest::Digest;
 use crate::distribution::Distribution;
+use crate::neighbours::Neighbours;
 use crate::schema::{Field, Output};
 
 /// The version of the artefact's format that this code writes and reads.
@@ -146,4 +147,7 @@ pub struct Distributions {
     /// Of the predictions on the test rows: the number, or the probability of the positive class, or the class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predictions: Option<Distribution>,
+    /// Of a regression, how far the truth lay from predictions on test rows.
+    #[serde(default, skip_serializing_if = "Neighbours::is_empty")]
+    pub neighbours: Neighbours,
 }

@@ -43,7 +43,7 @@ pub(crate) fn gather(dataset: &Dataset, model: &Model) -> Evidence {
     let predictions = Some(predictions(model.output(), &answers));
     let features = dataset.features.iter().take(MAX_DISTRIBUTIONS);
     let features = features.map(|feature| (feature.field.name.clone(), spread(dataset, feature))).collect();
-    Evidence { answers, golden, distributions: Distributions { features, predictions } }
+    Evidence { answers, golden, distributions: Distributions { features, predictions, ..Distributions::default() } }
 }
 
 fn answers(dataset: &Dataset, output: &Output, raw: Vec<Vec<f64>>) -> Answers {

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-use slipway_model::{Artefact, Field, Model, OutputScale, Prediction};
+use slipway_model::{Artefact, Field, Model, OutputScale, Prediction, TruthRange};
 
 use super::deadline::Deadline;
 use super::error::{ApiError, Detail};
@@ -74,7 +74,7 @@ pub fn teller(app: &App, request: &Request) -> Result<Teller, ApiError> {
 pub fn example_reply(artefact: &Artefact, row: Option<&Map<String, Value>>) -> Option<Value> {
     let Artefact { manifest, model, .. } = artefact;
     let prediction = model.predict(&model.decode_json(row?).ok()?);
-    let told = Told { prediction, explanation: None, id: "0".repeat(32) };
+    let told = Told { prediction, explanation: None, range: None, id: "0".repeat(32) };
     let row = PredictedRow::new(model, None, &Wants::default(), &told);
     let (model, version) = (manifest.model_name.as_str(), manifest.version.as_str());
     serde_json::to_value(RowReply { row, model, version, warnings: Vec::new() }).ok()
@@ -192,6 +192,8 @@ pub struct PredictedRow<'a> {
     decision: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     contributions: Option<Contributions<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<TruthRange>,
     prediction_id: &'a str,
 }
 
@@ -214,7 +216,7 @@ impl<'a> PredictedRow<'a> {
             fields: ByField { fields: model.fields(), contributions: &explanation.contributions },
         });
         let prediction = Answer::new(model, &told.prediction);
-        PredictedRow { prediction, probabilities, decision, contributions, prediction_id: &told.id }
+        PredictedRow { prediction, probabilities, decision, contributions, range: told.range, prediction_id: &told.id }
     }
 }
 

@@ -48,6 +48,8 @@ pub enum Exchange {
     PredictRows,
     /// Predicts a list of rows, all or none.
     PredictInstances,
+    /// Explains the predictions of a list of rows, all or none.
+    ExplainInstances,
     /// Predicts rows given as tensors.
     PredictTensors,
 }
@@ -110,6 +112,15 @@ pub static ROUTES: [Route; 20] = [
                     "predictV1",
                     Exchange::PredictInstances,
                     "Predict a list of rows; a bad row refuses the whole list",
+                )
+            },
+            Operation {
+                verb: v1::EXPLAIN,
+                ..Operation::new(
+                    "v1",
+                    "explainV1",
+                    Exchange::ExplainInstances,
+                    "Predict a list of rows and tell what each field contributes; a bad row refuses the whole list",
                 )
             },
         ],

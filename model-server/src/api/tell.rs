@@ -1,6 +1,6 @@
 //! Predictions with all that a caller wants to know of them.
 
-use slipway_model::{Explanation, Model, Prediction};
+use slipway_model::{Explanation, Model, Prediction, TruthRange};
 
 use super::error::{ApiError, Detail};
 use super::wants::Wants;
@@ -19,6 +19,8 @@ pub struct Told {
     pub prediction: Prediction,
     /// What each field adds, where that is wanted.
     pub explanation: Option<Explanation>,
+    /// Where the truth lay for rows with nearly the same prediction, where that is wanted.
+    pub range: Option<TruthRange>,
     /// The prediction's identifier.
     pub id: String,
 }
@@ -62,7 +64,11 @@ impl Teller {
             if explanation.is_none() && self.wants.contributions {
                 return Err(not_explained(*number));
             }
-            Ok(Told { prediction, explanation, id: self.naming.name(&app.ids, *number, row) })
+            let range = match prediction {
+                Prediction::Number(number) if self.wants.range => app.neighbours().range(number),
+                _ => None,
+            };
+            Ok(Told { prediction, explanation, range, id: self.naming.name(&app.ids, *number, row) })
         });
         told.collect()
     }

@@ -1,4 +1,4 @@
-//! KServe's V1 protocol: `GET /v1/models`, `GET /v1/models/{model}`, `POST /v1/models/{model}:predict`.
+//! KServe's V1 protocol: `GET /v1/models`, `GET /v1/models/{model}`, `POST /v1/models/{model}:predict` and `:explain`.
 
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ use crate::state::{App, Phase};
 
 /// What follows a model's name where it is to predict.
 pub const PREDICT: &str = ":predict";
+/// What follows it where predictions are to be explained.
+pub const EXPLAIN: &str = ":explain";
 
 /// `GET /v1/models`.
 pub async fn list(State(app): State<Arc<App>>) -> Response {
@@ -30,10 +32,9 @@ pub fn model() -> MethodRouter<Arc<App>> {
 }
 
 async fn dispatch(State(app): State<Arc<App>>, Path(segment): Path<String>, request: Request) -> Response {
-    let (name, allowed) = match segment.strip_suffix(PREDICT) {
-        Some(name) => (name, "POST"),
-        None => (segment.as_str(), "GET,HEAD"),
-    };
+    let verb = [PREDICT, EXPLAIN].into_iter().find(|verb| segment.ends_with(verb));
+    let name = verb.and_then(|verb| segment.strip_suffix(verb)).unwrap_or(&segment);
+    let allowed = if verb.is_some() { "POST" } else { "GET,HEAD" };
     if !allowed.split(',').any(|method| request.method() == method) {
         return ([(header::ALLOW, allowed)], refuse(request, ApiError::method_not_allowed()).await).into_response();
     }
@@ -41,15 +42,15 @@ async fn dispatch(State(app): State<Arc<App>>, Path(segment): Path<String>, requ
         return refuse(request, ApiError::unknown_model(name, &app.manifest().model_name)).await;
     }
     if request.method() == Method::POST {
-        predict(app, request).await.into_response()
+        predict(app, request, verb == Some(EXPLAIN)).await.into_response()
     } else {
         reply(&json!({"name": name, "ready": app.lifecycle.phase() == Phase::Ready}))
     }
 }
 
 /// Predictions have no place for an error of their own in this protocol, so that one bad row refuses the request. They are bare
-/// numbers or classes, unless more is wanted.
-async fn predict(app: Arc<App>, request: Request) -> Result<Response, ApiError> {
+/// numbers or classes, unless more is wanted, as it is where they are explained.
+async fn predict(app: Arc<App>, request: Request, explain: bool) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     #[serde(untagged)]
     enum One<'a> {
@@ -58,11 +59,21 @@ async fn predict(app: Arc<App>, request: Request) -> Result<Response, ApiError> 
     }
     #[derive(Serialize)]
     struct Reply<'a> {
-        predictions: Vec<One<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        predictions: Option<Vec<One<'a>>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        explanations: Option<Vec<One<'a>>>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,
     }
-    let teller = match teller(&app, &request) {
+    let teller = teller(&app, &request).and_then(|mut teller| {
+        if explain {
+            app.check_explains()?;
+            teller.wants = Wants { anything: true, contributions: true, ..teller.wants };
+        }
+        Ok(teller)
+    });
+    let teller = match teller {
         Ok(teller) => teller,
         Err(error) => {
             let (parts, body) = request.into_parts();
@@ -93,7 +104,9 @@ async fn predict(app: Arc<App>, request: Request) -> Result<Response, ApiError> 
         if mistakes > 0 {
             return Err(ApiError::bad_rows(StatusCode::UNPROCESSABLE_ENTITY, details, mistakes));
         }
-        Ok(reply(&Reply { predictions, warnings: predicted.warnings }))
+        let warnings = predicted.warnings;
+        let (predictions, explanations) = if explain { (None, Some(predictions)) } else { (Some(predictions), None) };
+        Ok(reply(&Reply { predictions, explanations, warnings }))
     })
     .await
 }

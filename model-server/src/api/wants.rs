@@ -23,12 +23,15 @@ pub enum Extra {
     Decision,
     /// What each field adds.
     Contributions,
+    /// Where the truth lay for rows with nearly the same prediction.
+    Range,
     /// The prediction's identifier.
     PredictionId,
 }
 
 impl Extra {
-    const ALL: [Extra; 4] = [Extra::Probabilities, Extra::Decision, Extra::Contributions, Extra::PredictionId];
+    const ALL: [Extra; 5] =
+        [Extra::Probabilities, Extra::Decision, Extra::Contributions, Extra::Range, Extra::PredictionId];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Extra {
             Extra::Probabilities => "probabilities",
             Extra::Decision => "decision",
             Extra::Contributions => "contributions",
+            Extra::Range => "range",
             Extra::PredictionId => "prediction_id",
         }
     }
@@ -46,6 +50,7 @@ impl Extra {
         extras.retain(|extra| match extra {
             Extra::Probabilities => !output.classes().is_empty(),
             Extra::Decision => positive(output).is_some(),
+            Extra::Range => output.classes().is_empty(),
             Extra::Contributions | Extra::PredictionId => true,
         });
         extras
@@ -59,6 +64,8 @@ pub struct Wants {
     pub anything: bool,
     /// What each field adds.
     pub contributions: bool,
+    /// Where the truth lay for rows with nearly the same prediction.
+    pub range: bool,
     /// A decision.
     pub decision: Option<Rule>,
 }
@@ -100,6 +107,10 @@ impl Wants {
                     }
                     Some(Extra::Decision) => decides = true,
                     Some(Extra::Contributions) => wants.contributions = true,
+                    Some(Extra::Range) => {
+                        app.check_ranges()?;
+                        wants.range = true;
+                    }
                     Some(Extra::Probabilities | Extra::PredictionId) => {}
                     None => {
                         let names = Extra::of(output).into_iter().map(Extra::name).collect::<Vec<_>>();

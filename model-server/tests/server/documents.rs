@@ -45,7 +45,7 @@ async fn every_example_of_a_request_is_answered() {
                 examples += 1;
             }
         }
-        assert_eq!(examples, 6);
+        assert_eq!(examples, 7);
     }
 }
 
@@ -54,7 +54,7 @@ async fn every_address_of_the_description_is_a_route_and_takes_just_its_methods(
     let client = Client::new(crime());
     let document = client.get("/openapi.json").await.json();
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 15);
+    assert_eq!(paths.len(), 16);
     for (path, operations) in paths {
         let answer = client.method(Method::DELETE, path).await;
         let allowed = if operations.get("get").is_some() { "GET,HEAD" } else { "POST" };

@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
+use slipway_model::test_rows::Answers;
 use slipway_model::{
     Artefact, Block, Combine, Digest, Distributions, Encoder, Estimator, Field, Form, Golden, GoldenRow, Input,
-    Lineage, Linear, Link, Manifest, Model, Output, Range, TreeNode, Trees, TreesBuilder, artefact,
+    Lineage, Linear, Link, Manifest, Model, Neighbours, Output, Range, TreeNode, Trees, TreesBuilder, artefact,
 };
 use slipway_model_server::api;
 use slipway_model_server::config::Limits;
@@ -183,6 +184,14 @@ impl Kit {
         let model = Model::new(fields.clone(), output.clone(), encoder, estimator).unwrap();
         let row = golden.as_object().unwrap().clone();
         let expected = model.predict_raw(&model.decode_json(&row).unwrap());
+        // What came of test rows: the truth is 1 more than the prediction for half of them, and 1 less for the others.
+        let predicted = |row: u32| f64::from(row / 2);
+        let truth = (0..100).map(|row| predicted(row) + if row % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let neighbours = Neighbours::of(&Answers::Numbers { truth, predicted: (0..100).map(predicted).collect() });
+        let distributions = match output {
+            Output::Regression { .. } => Distributions { neighbours, ..Distributions::default() },
+            Output::Classification { .. } => Distributions::default(),
+        };
         let mut manifest = Manifest {
             format_version: 1,
             model_name: name.to_owned(),
@@ -196,7 +205,7 @@ impl Kit {
             checks: vec![],
             lineage: Lineage::default(),
             golden: Golden { tolerance: 1e-9, rows: vec![GoldenRow { row, expected }] },
-            distributions: Distributions::default(),
+            distributions,
         };
         artefact::write(dir, &mut manifest, &model, &[]).unwrap()
     }

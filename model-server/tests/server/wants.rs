@@ -76,6 +76,33 @@ async fn decisions_follow_the_callers_threshold_or_the_models_own() {
 }
 
 #[tokio::test]
+async fn the_range_of_the_truth_is_told_of_numbers() {
+    let client = Client::new(dispatch());
+    let row = json!({"product_code": "SKU003", "orders_placed": 100});
+    let reply = ask(&client, "/predict?with=range", row.clone()).await;
+    assert_eq!(reply["prediction"], 12.5);
+    let told = &reply["range"];
+    let [low, high] = ["low", "high"].map(|end| told[end].as_f64().unwrap());
+    assert!((6.0..12.0).contains(&low) && (13.0..19.0).contains(&high) && told["rows"] == 25, "{reply}");
+    let tensor =
+        |name: &str, kind: &str, value: Value| json!({"name": name, "datatype": kind, "shape": [1], "data": [value]});
+    let inputs = json!([tensor("product_code", "BYTES", json!("SKU003")), tensor("orders_placed", "FP64", json!(100))]);
+    let reply =
+        ask(&client, "/v2/models/time-to-dispatch/infer", json!({"inputs": inputs, "outputs": [{"name": "range"}]}))
+            .await;
+    assert_eq!((&reply["outputs"][0]["shape"], &reply["outputs"][0]["data"]), (&json!([1, 2]), &json!([low, high])));
+    let request = Request::post("/predict?with=range").header("content-type", "text/csv");
+    let table = client.send(request.body(Body::from("product_code,orders_placed\nSKU003,100\n")).unwrap()).await;
+    assert!(
+        table.text.starts_with(&format!("row,prediction,low,high,prediction_id,error\n1,12.5,{low:?},{high:?},")),
+        "{}",
+        table.text
+    );
+    let answer = Client::new(crime()).post("/predict?with=range", r#"{"x": 1, "y": 1}"#).await;
+    assert!(answer.error().contains("predicts classes"), "{}", answer.error());
+}
+
+#[tokio::test]
 async fn a_list_and_the_first_protocol_carry_the_same() {
     let client = Client::new(crime());
     let rows = json!({"instances": [{"x": 2, "y": 0}, {"x": "much", "y": 0}]});
@@ -88,6 +115,12 @@ async fn a_list_and_the_first_protocol_carry_the_same() {
     let reply = ask(&client, "/v1/models/crime:predict?with=probabilities", rows).await;
     assert!(close(reply["predictions"][0]["probabilities"]["not caught"].as_f64().unwrap(), 0.880_797_077_977_882_3));
     assert_eq!(reply["predictions"][0]["prediction_id"].as_str().unwrap().len(), 32);
+    let rows = json!({"instances": [{"x": 2, "y": 0}]});
+    let reply = ask(&client, "/v1/models/crime:explain", rows.clone()).await;
+    assert_eq!(reply["explanations"][0]["contributions"]["fields"], json!({"x": 2.0, "y": 0.0}));
+    assert!(reply.get("predictions").is_none());
+    let answer = client.post("/v1/models/other:explain", rows.to_string()).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -187,7 +220,7 @@ async fn what_cannot_be_had_is_refused_with_what_can() {
         (
             &regression,
             "with=everything",
-            "there is nothing named \"everything\"; this model has contributions, prediction_id",
+            "there is nothing named \"everything\"; this model has contributions, range, prediction_id",
         ),
         (&regression, "with=probabilities", "this model predicts a number"),
         (&regression, "threshold=0.5", "two classes"),

@@ -60,6 +60,7 @@ fn check(model: &Model, yaml: &str) -> (Outcome, String) {
     let distributions = Distributions {
         features: [("product".to_owned(), Distribution::of_categories([Some("A"), Some("B"), Some("C")]))].into(),
         predictions: None,
+        ..Distributions::default()
     };
     let evidence =
         Evidence { model, rows: &rows, predicted: &predicted, columns: &["customer"], distributions: &distributions };
@@ -158,7 +159,11 @@ fn a_group_that_was_not_in_training_is_named() {
         (&[Some("A")], "unseenGroups product: \"B\" (20 test rows) was not seen in training, and 1 more values"),
     ] {
         let spread = Distribution::of_categories(seen.iter().copied());
-        let distributions = Distributions { features: [("product".to_owned(), spread)].into(), predictions: None };
+        let distributions = Distributions {
+            features: [("product".to_owned(), spread)].into(),
+            predictions: None,
+            ..Distributions::default()
+        };
         let evidence =
             Evidence { model: &model, rows: &rows, predicted: &[], columns: &[], distributions: &distributions };
         let asked: Check = serde_json::from_str(r#"{"unseenGroups": {"feature": "product"}}"#).unwrap();

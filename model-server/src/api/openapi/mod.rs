@@ -185,7 +185,12 @@ impl Describer<'_> {
                 ("get", read)
             }
             Exchange::PredictRows => ("post", self.predict_rows()),
-            Exchange::PredictInstances => ("post", self.predict_instances()),
+            Exchange::PredictInstances => {
+                let answer = schemas::answer(&self.artefact.manifest.output);
+                let items = json!({"anyOf": [answer, reference("Predicted")]});
+                ("post", self.predict_instances("predictions", &items))
+            }
+            Exchange::ExplainInstances => ("post", self.predict_instances("explanations", &reference("Predicted"))),
             Exchange::PredictTensors => ("post", self.predict_tensors()),
         };
         let mut description =
@@ -228,18 +233,15 @@ impl Describer<'_> {
         description
     }
 
-    fn predict_instances(&self) -> Value {
-        let answer = schemas::answer(&self.artefact.manifest.output);
+    /// Rows given as a list, whose answers stand under `key`.
+    fn predict_instances(&self, key: &str, items: &Value) -> Value {
         let prediction = Prediction {
             body: instances(),
             body_example: json!({"instances": [self.row]}),
             reply: json!({
                 "type": "object",
-                "required": ["predictions"],
-                "properties": {
-                    "predictions": {"type": "array", "items": {"anyOf": [answer, reference("Predicted")]}},
-                    "warnings": reference("Warnings"),
-                },
+                "required": [key],
+                "properties": {(key): {"type": "array", "items": items}, "warnings": reference("Warnings")},
             }),
             reply_example: None,
         };

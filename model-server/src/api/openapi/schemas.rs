@@ -72,8 +72,7 @@ fn streams(manifest: &Manifest) -> Value {
     let probabilities = manifest.output.classes().iter().map(|class| format!("probability of {class}"));
     let [first, last] = [["row", "prediction"], ["prediction_id", "error"]].map(|names| names.map(str::to_owned));
     let columns: Vec<_> = first.into_iter().chain(probabilities).chain(last).collect();
-    let more =
-        "; where they are wanted, before prediction_id the columns decision, base and contribution of each field";
+    let more = "; where they are wanted, before prediction_id the columns decision, base and contribution of each field, low and high";
     let text = |description: &str| json!({"type": "string", "description": description});
     json!({
         "Table": text("RFC 4180 in UTF-8: a header with names of fields in any order, then a row a line; an empty cell is a missing value"),
@@ -138,6 +137,20 @@ fn extras(manifest: &Manifest) -> Map<String, Value> {
         let description = "The class that the threshold decides for";
         let decision = json!({"type": "string", "enum": manifest.output.classes(), "description": description});
         extras.insert(Extra::Decision.name().to_owned(), decision);
+    }
+    if Extra::of(&manifest.output).contains(&Extra::Range) {
+        let number = |description: &str| json!({"type": "number", "description": description});
+        let range = json!({
+            "type": "object",
+            "required": ["low", "high", "rows"],
+            "description": "Where the truth lay for test rows with nearly the same prediction",
+            "properties": {
+                "low": number("Below it for one of ten"),
+                "high": number("Above it for one of ten"),
+                "rows": {"type": "integer", "minimum": 1, "description": "How many rows there were"},
+            },
+        });
+        extras.insert(Extra::Range.name().to_owned(), range);
     }
     extras.insert(Extra::Contributions.name().to_owned(), reference("Contributions"));
     extras

@@ -86,6 +86,9 @@ impl Writer {
             numbers(output, &[explanation.base]);
             numbers(output, &explanation.contributions);
         }
+        if let Some(range) = told.range {
+            numbers(output, &[range.low, range.high]);
+        }
         output.push(b',');
         output.extend_from_slice(told.id.as_bytes());
         output.extend_from_slice(b",\n");
@@ -129,6 +132,9 @@ pub fn columns(model: &Model, wants: &Wants) -> Vec<String> {
     if wants.contributions {
         columns.push("base".to_owned());
         columns.extend(model.fields().iter().map(|field| format!("contribution of {}", field.name)));
+    }
+    if wants.range {
+        columns.extend(["low", "high"].map(str::to_owned));
     }
     columns
 }

@@ -9,7 +9,7 @@ use slipway_model::{FieldError, Prediction, Value};
 use slipway_spec::FeatureType;
 
 use super::request::{self, InferRequest, Tensor};
-use super::{BASE, CONTRIBUTIONS, PREDICTION, PREDICTION_ID, PROBABILITIES, binary};
+use super::{BASE, CONTRIBUTIONS, PREDICTION, PREDICTION_ID, PROBABILITIES, RANGE, binary};
 use crate::api::deadline::Deadline;
 use crate::api::error::{ApiError, Detail};
 use crate::api::json::Cell;
@@ -79,9 +79,13 @@ pub fn infer<'a>(
             return Err(ApiError::bad_request("outputs: names are to be written without escapes"));
         }
     }
+    let range = wanted.iter().any(|(wanted, _)| *wanted == Wanted::Range);
+    if range {
+        app.check_ranges()?;
+    }
     let by_id = || Naming::new(&app.artefact.digest, request.id.as_deref().map(str::as_bytes));
     let naming = if naming.by_request() { naming } else { by_id() };
-    let teller = Teller { wants: Wants { contributions, ..Wants::default() }, naming };
+    let teller = Teller { wants: Wants { contributions, range, ..Wants::default() }, naming };
     let mut unknown = Unknown::default();
     let batch = Batch::new(app, &request.inputs, &mut unknown)?;
     if batch.rows > app.max_rows {
@@ -140,6 +144,10 @@ fn output<'a>(app: &'a App, (wanted, as_bytes): Asked, told: &[Told]) -> Output<
             numbers(CONTRIBUTIONS, Some(app.model().fields().len()), all)
         }
         Wanted::Base => numbers(BASE, None, explanations().map(|explanation| explanation.base).collect()),
+        Wanted::Range => {
+            let ranges = told.iter().filter_map(|told| told.range);
+            numbers(RANGE, Some(2), ranges.flat_map(|range| [range.low, range.high]).collect())
+        }
         Wanted::PredictionId => texts(PREDICTION_ID, told.iter().map(|told| Cow::Owned(told.id.clone())).collect()),
     }
 }
@@ -158,15 +166,17 @@ enum Wanted {
     Probabilities,
     Contributions,
     Base,
+    Range,
     PredictionId,
 }
 
 impl Wanted {
-    const ALL: [(Wanted, &'static str); 5] = [
+    const ALL: [(Wanted, &'static str); 6] = [
         (Wanted::Prediction, PREDICTION),
         (Wanted::Probabilities, PROBABILITIES),
         (Wanted::Contributions, CONTRIBUTIONS),
         (Wanted::Base, BASE),
+        (Wanted::Range, RANGE),
         (Wanted::PredictionId, PREDICTION_ID),
     ];
 
@@ -182,7 +192,11 @@ pub fn output_names(is_classifier: bool) -> Vec<&'static str> {
 }
 
 fn there_are(is_classifier: bool) -> impl Iterator<Item = (Wanted, &'static str)> {
-    Wanted::ALL.into_iter().filter(move |(wanted, _)| is_classifier || *wanted != Wanted::Probabilities)
+    Wanted::ALL.into_iter().filter(move |(wanted, _)| match wanted {
+        Wanted::Probabilities => is_classifier,
+        Wanted::Range => !is_classifier,
+        _ => true,
+    })
 }
 
 /// An output to give, and whether as bytes.

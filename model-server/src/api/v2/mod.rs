@@ -33,6 +33,8 @@ const PROBABILITIES: &str = "probabilities";
 const CONTRIBUTIONS: &str = "contributions";
 /// The output that holds what is predicted where nothing is known of a row.
 const BASE: &str = "base";
+/// The output that holds where the truth lay for rows with nearly the same prediction.
+const RANGE: &str = "range";
 /// The output that holds the identifiers of predictions.
 const PREDICTION_ID: &str = "prediction_id";
 

@@ -22,12 +22,13 @@ pub struct Requests {
     row: Value,
 }
 
-const QUERIES: [&str; 9] = [
+const QUERIES: [&str; 10] = [
     "",
     "",
     "?with=contributions",
     "?threshold=0.3",
     "?with=decision,contributions",
+    "?with=range",
     "?with=%00",
     "?with=probabilities",
     "?threshold=1e999",
@@ -99,8 +100,9 @@ impl Requests {
     }
 
     fn prediction(&mut self) -> Sent {
-        let path = match self.below(6) {
+        let path = match self.below(7) {
             0 => format!("/v1/models/{}:predict", self.name),
+            3 => format!("/v1/models/{}:explain", self.name),
             1 => format!("/v2/models/{}/infer", self.name),
             2 => "/v2/models/other/infer".to_owned(),
             _ => "/predict".to_owned(),
@@ -150,7 +152,8 @@ impl Requests {
             let kind = self.pick(&["FP64", "FP64", "BYTES", "BOOL", "INT64", "FP16", "X"]);
             let shape = self.pick(&[[1, 1], [1, 1], [2, 1], [0, 7]]);
             let tensor = |(name, data): (&String, &Value)| json!({"name": name, "datatype": kind, "shape": shape, "data": [data]});
-            let outputs = self.pick(&["prediction", "probabilities", "contributions", "base", "prediction_id", "?"]);
+            let outputs =
+                self.pick(&["prediction", "probabilities", "contributions", "base", "range", "prediction_id", "?"]);
             let inputs: Vec<_> = fields.iter().map(tensor).collect();
             return json(json!({"id": "i", "inputs": inputs, "outputs": [{"name": outputs}]}));
         }
