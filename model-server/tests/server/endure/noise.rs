@@ -67,7 +67,8 @@ impl Caller {
             let mut body = vec![0; length.unwrap_or(0)];
             self.stream.read_exact(&mut body)?;
         }
-        Ok((status, !headers.contains("connection: close")))
+        // Connections of HTTP/1.0 end with the answer.
+        Ok((status, line.starts_with("HTTP/1.1") && !headers.contains("connection: close")))
     }
 
     fn read_chunks(&mut self) -> io::Result<()> {
