@@ -24,6 +24,7 @@ pub mod wants;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::from_fn_with_state;
@@ -44,6 +45,8 @@ pub const MODEL_HEADER: HeaderName = HeaderName::from_static("slipway-model");
 pub const VERSION_HEADER: HeaderName = HeaderName::from_static("slipway-model-version");
 /// The header that identifies a request; the caller's own is repeated, otherwise one is made.
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// Headers of most replies.
+const HEADERS: usize = 6;
 const NOTHING_HERE: &str = "there is nothing at this address; /openapi.json lists what there is";
 /// Bodies for which this times the fields is more are not read between two other requests, but on a thread of their own.
 const SMALL: usize = 1 << 20;
@@ -171,7 +174,11 @@ fn naming(app: &App, headers: &HeaderMap) -> Naming {
 
 /// A JSON reply.
 fn json(body: impl Into<Bytes>) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.into()).into_response()
+    let mut response = Response::new(Body::from(body.into()));
+    // Room for those that all replies have.
+    response.headers_mut().reserve(HEADERS);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// `value` as a JSON reply.

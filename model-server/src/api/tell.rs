@@ -74,13 +74,11 @@ impl Teller {
     }
 
     fn explain(&self, app: &App, rows: &[(usize, &[f64])], raw: &[f64]) -> Vec<Option<Explanation>> {
-        match app.explainer() {
-            Some(explainer) if self.wants.contributions => {
-                let rows: Vec<&[f64]> = rows.iter().map(|(_, row)| *row).collect();
-                explainer.explain(app.model(), &rows, raw)
-            }
-            _ => vec![None; rows.len()],
-        }
+        // Who wants none must not wait for what they take.
+        let explainer = if self.wants.contributions { app.explainer() } else { None };
+        let Some(explainer) = explainer else { return vec![None; rows.len()] };
+        let rows: Vec<&[f64]> = rows.iter().map(|(_, row)| *row).collect();
+        explainer.explain(app.model(), &rows, raw)
     }
 }
 

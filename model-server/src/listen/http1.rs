@@ -40,6 +40,7 @@ pub async fn serve(
         http1::Builder::new().header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).serve_connection(io, service);
     let mut connection = pin!(connection);
     tokio::select! {
+        biased;
         ended = connection.as_mut() => return ended,
         () = reaches(&mut stage, Stage::Closing) => connection.as_mut().graceful_shutdown(),
     }

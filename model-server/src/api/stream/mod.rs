@@ -47,11 +47,15 @@ pub enum Format {
 impl Format {
     /// The format that a media type names, if it is one of a stream.
     fn of(media_type: &str) -> Option<Format> {
-        match media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            "text/csv" | "application/csv" => Some(Format::Csv),
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Some(Format::Lines),
-            _ => None,
-        }
+        const NAMES: [(&str, Format); 5] = [
+            ("text/csv", Format::Csv),
+            ("application/csv", Format::Csv),
+            ("application/x-ndjson", Format::Lines),
+            ("application/ndjson", Format::Lines),
+            ("application/jsonl", Format::Lines),
+        ];
+        let essence = media_type.split(';').next().unwrap_or_default().trim();
+        NAMES.into_iter().find(|(name, _)| essence.eq_ignore_ascii_case(name)).map(|(_, format)| format)
     }
 
     /// The format of a body, if it is one of a stream.
