@@ -26,7 +26,7 @@ const MAX_DECODED: usize = 10_000_000;
 /// Most numbers that the predictions of one request may hold.
 const MAX_PREDICTED: usize = 1_000_000;
 /// Most steps that explaining the predictions of one request may take, some nanoseconds each.
-const MAX_EXPLAINING: usize = 2_000_000_000;
+const MAX_EXPLAINING: usize = 1_000_000_000;
 /// Trees of more nodes are not explained between two other requests, but on a thread of their own.
 const QUICKLY_EXPLAINED: usize = 1 << 10;
 

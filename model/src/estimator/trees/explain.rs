@@ -31,6 +31,8 @@ pub struct Plan {
     /// Points of the quadrature in from 0 to 1; those that fill up the last block have no weight.
     points: Vec<Points>,
     weights: Vec<Points>,
+    /// The weights divided by 1 - point: what columns whose splits a row does not satisfy are weighed by.
+    unsatisfied: Vec<Points>,
     /// Edges on the longest way to a leaf.
     depth: usize,
     nodes: usize,
@@ -48,7 +50,10 @@ impl Plan {
             return Err("its trees are too deep");
         }
         let (points, weights) = quadrature(count);
-        Ok(Plan { points, weights, depth, nodes: trees.nodes() })
+        let divided =
+            |(weights, points): (&Points, &Points)| std::array::from_fn(|lane| weights[lane] / (1.0 - points[lane]));
+        let unsatisfied = weights.iter().zip(&points).map(divided).collect();
+        Ok(Plan { points, weights, unsatisfied, depth, nodes: trees.nodes() })
     }
 
     /// Steps that explaining one row takes, some nanoseconds each.
@@ -150,16 +155,32 @@ impl State {
         if self.on { point + without } else { without }
     }
 
+    /// Whether it is that of a column without a split so far, whose factor is 1.
+    fn is_fresh(self) -> bool {
+        self.on && self.share >= 1.0
+    }
+
     /// What it gives its column, by the sums over the leaves below.
     fn gives(self, plan: &Plan, sums: &[Points]) -> f64 {
-        let difference = if self.on { 1.0 - self.share } else { -self.share };
         let mut given = [0.0; WIDE];
+        if !self.on {
+            // The share is in the difference and in the factor.
+            for (weights, sums) in plan.unsatisfied.iter().zip(sums) {
+                for lane in 0..WIDE {
+                    given[lane] -= weights[lane] * sums[lane];
+                }
+            }
+            return given.iter().sum();
+        }
+        if self.is_fresh() {
+            return 0.0;
+        }
         for ((points, weights), sums) in plan.points.iter().zip(&plan.weights).zip(sums) {
             for lane in 0..WIDE {
                 given[lane] += weights[lane] * sums[lane] / self.factor(points[lane]);
             }
         }
-        difference * given.iter().sum::<f64>()
+        (1.0 - self.share) * given.iter().sum::<f64>()
     }
 }
 
@@ -299,9 +320,18 @@ impl<'t> Walk<'t> {
         let wide = self.plan.points.len();
         let level = self.edges.len();
         let (above, below) = self.products[level * wide..].split_at_mut(wide);
-        for ((below, above), points) in below.iter_mut().zip(above).zip(&self.plan.points) {
-            for lane in 0..WIDE {
-                below[lane] = above[lane] * (now.factor(points[lane]) / before.factor(points[lane]));
+        if before.on {
+            let fresh = before.is_fresh();
+            for ((below, above), points) in below.iter_mut().zip(above).zip(&self.plan.points) {
+                for lane in 0..WIDE {
+                    let divisor = if fresh { 1.0 } else { before.factor(points[lane]) };
+                    below[lane] = above[lane] * (now.factor(points[lane]) / divisor);
+                }
+            }
+        } else {
+            // Most edges lead where the row does not go, and need no division.
+            for (below, above) in below.iter_mut().zip(above) {
+                *below = above.map(|product| product * share);
             }
         }
         if to == node.left {
