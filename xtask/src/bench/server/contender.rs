@@ -121,6 +121,8 @@ impl Contender {
                 let mut command = sh::cmd(workspace::target().join("release/slipway-model-server"), ["--listen"]);
                 command.arg(format!("127.0.0.1:{port}")).args(["--admin-listen", "127.0.0.1:0", "--log", "error"]);
                 command.arg("--model").arg(model.join("slipway"));
+                // As its image has it.
+                command.env("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=131072:glibc.malloc.trim_threshold=131072");
                 command
             }
             Contender::MlServer => {
