@@ -6,11 +6,11 @@
 use std::ops::Range;
 
 use super::criterion::Criterion;
-use super::criterion::sums::as_good_as;
 use super::draw::Order;
 use super::grow::{Limits, Splitter};
-use super::grower::{Grower, Offer, Rules, Split, Workspace, is_better};
+use super::grower::{Grower, Offer, Split, Workspace};
 use super::presort::Presorted;
+use super::rules::{Rules, as_good_as, is_better};
 
 /// The nodes found so far; the first is the root.
 pub(super) struct Atlas<'a> {

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::criterion::Sums;
-use super::criterion::sums::{Pair, as_good_as, gain, less, plus};
-use super::grower::{FEATURE_THRESHOLD, Rules};
+use super::criterion::sums::{Pair, gain, less, plus};
 use super::presort::{FEW, LANES, Ranks};
+use super::rules::{FEATURE_THRESHOLD, Rules, as_good_as};
 
 /// Rows from which on every value is looked up, instead of only those seen.
 const MANY_ROWS: usize = 128;

@@ -13,7 +13,7 @@ use self::classes::{Entropy, Gini};
 use self::poisson::Poisson;
 pub(super) use self::sums::{Sums, SumsMemory};
 
-use super::grower::{Candidates, better_than};
+use super::rules::{Candidates, better_than};
 use crate::learner::Target;
 use slipway_spec::Criterion as Name;
 

@@ -5,10 +5,11 @@ use slipway_spec::Criterion as Name;
 use super::criterion::Criterion;
 use super::draw::Order;
 use super::grow::{Options, grow};
-use super::grower::{Grower, Rules, Workspace};
+use super::grower::{Grower, Workspace};
 use super::grown::Grown;
 use super::presort::Presorted;
 use super::random::RandomSplits;
+use super::rules::Rules;
 use crate::learner::Samples;
 
 /// Samples, sorted once for all trees.

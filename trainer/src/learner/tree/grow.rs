@@ -4,8 +4,10 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::draw::Order;
-use super::grower::{Columns, NodeRows, Rules, Split, Workspace};
+use super::grower::{Columns, Split, Workspace};
 use super::grown::{Branch, Grown, GrownNode};
+use super::rows::NodeRows;
+use super::rules::Rules;
 
 /// Where growth stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,16 +2,20 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::bins::{Between, Bins, Histogram, Offered, SHARED_ROWS};
-use super::criterion::sums::{Gains, Pair};
+use super::criterion::sums::Gains;
 use super::criterion::{Criterion, Found, SumsMemory};
 use super::draw::Order;
-use super::grow::{Options, Splitter};
+use super::grow::Splitter;
 use super::presort::{Matrix, Presorted, Ranks, SortedColumn, key, present, row, value};
+use super::rows::{NodeRows, RowsMemory, keep_left, keep_right, partition};
+use super::rules::{Candidates, FEATURE_THRESHOLD, Rules, better_than, is_better, threshold};
 use super::small::{self, Small};
 
-/// Two values of a column no further apart than this are not told apart, as in scikit-learn.
-pub(super) const FEATURE_THRESHOLD: f32 = 1e-7;
+/// Rows of a node from which on its columns are divided among threads.
+const WORTH_DIVIDING: usize = 1 << 16;
 
 /// A way to split a node.
 #[derive(Clone, Copy, Debug)]
@@ -51,63 +55,24 @@ pub(super) struct Columns {
     pub(super) most: usize,
 }
 
-/// What splits are allowed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rules<'a> {
-    /// Fewest rows of a leaf.
-    pub(super) leaf: usize,
-    /// Least weight of a leaf.
-    pub(super) weight: f64,
-    /// Of each column, whether predictions may only rise (1) or fall (-1) with it; empty where no column has a rule.
-    pub(super) monotonic: &'a [i8],
-    /// What predictions below the node may be, least and most; of two classes the share of the second.
-    pub(super) bounds: [f64; 2],
-}
-
-impl<'a> Rules<'a> {
-    /// The rules of a tree, but for the weight of its leaves, of which only is known whether there is a least one.
-    pub(super) fn of(options: &'a Options) -> Self {
-        Rules::new(options.limits.leaf, options.min_weight_fraction, &options.monotonic)
-    }
-
-    /// Rules by which predictions may be anything.
-    pub(super) fn new(leaf: usize, weight: f64, monotonic: &'a [i8]) -> Self {
-        Rules { leaf, weight, monotonic, bounds: [f64::NEG_INFINITY, f64::INFINITY] }
-    }
-
-    /// Whether a split by a column with this rule may predict these values on both sides.
-    pub(super) fn allow(&self, sign: i8, values: [f64; 2]) -> bool {
-        sign == 0 || keeps_rule(sign, self.bounds, values)
-    }
-}
-
-fn keeps_rule(sign: i8, [least, most]: [f64; 2], [left, right]: [f64; 2]) -> bool {
-    let within = |value: f64| value >= least && value <= most;
-    within(left) && within(right) && (left - right) * f64::from(sign) <= 0.0
-}
-
 /// Memory that one tree after the other can use.
 #[derive(Debug, Default)]
 pub(crate) struct Workspace {
-    rows: Vec<u32>,
+    pub(super) nodes: RowsMemory,
     orders: Vec<Vec<u64>>,
-    marks: Vec<bool>,
     scratch: Vec<u64>,
-    row_scratch: Vec<u32>,
-    pair_scratch: Vec<Pair>,
     looking: Looking,
-    sums: SumsMemory,
 }
 
 impl Workspace {
     /// The memory of the sums of the tree before.
     pub(super) fn take_sums(&mut self) -> SumsMemory {
-        std::mem::take(&mut self.sums)
+        std::mem::take(&mut self.nodes.sums)
     }
 
     /// The rows of the tree grown last, those of each node together.
     pub(super) fn rows(&self) -> &[u32] {
-        &self.rows
+        &self.nodes.rows
     }
 }
 
@@ -117,85 +82,6 @@ struct Looking {
     rotated: Vec<u64>,
     bins: Bins,
     gains: Gains,
-}
-
-/// Rows of a node and all below it, and what is known of their targets.
-pub(super) struct NodeRows<'a> {
-    pub(super) criterion: Criterion<'a>,
-    /// The rows of each node together.
-    pub(super) rows: Vec<u32>,
-    /// By row, whether it goes left; of use within one step only.
-    pub(super) marks: Vec<bool>,
-    scratch: Vec<u32>,
-    pair_scratch: Vec<Pair>,
-}
-
-impl<'a> NodeRows<'a> {
-    /// None yet, of at most `count`.
-    pub(super) fn new(count: usize, criterion: Criterion<'a>, workspace: &mut Workspace) -> Self {
-        let (rows, scratch) = (std::mem::take(&mut workspace.rows), std::mem::take(&mut workspace.row_scratch));
-        let mut marks = std::mem::take(&mut workspace.marks);
-        marks.resize(count, false);
-        NodeRows { criterion, rows, marks, scratch, pair_scratch: std::mem::take(&mut workspace.pair_scratch) }
-    }
-
-    /// Gives its memory and its rows back.
-    pub(super) fn finish(self, workspace: &mut Workspace) {
-        (workspace.rows, workspace.marks, workspace.row_scratch) = (self.rows, self.marks, self.scratch);
-        workspace.pair_scratch = self.pair_scratch;
-        workspace.sums = self.criterion.into_memory();
-    }
-
-    /// Starts with a node of these rows, which are ascending and not none.
-    pub(super) fn begin(&mut self, rows: &[u32]) {
-        self.rows.clear();
-        self.rows.extend(rows);
-        self.scratch.resize(rows.len().max(self.scratch.len()), 0);
-        if self.criterion.sums().is_some() {
-            self.pair_scratch.resize(rows.len().max(self.pair_scratch.len()), [0.0; 2]);
-        }
-        self.criterion.begin(rows);
-    }
-
-    /// Finds the statistics of a node and returns its impurity.
-    pub(super) fn measure(&mut self, range: Range<usize>, statistics: &mut [f64]) -> f64 {
-        self.criterion.measure(range.start, &self.rows[range], statistics)
-    }
-
-    /// Turns to a node.
-    pub(super) fn enter(&mut self, range: Range<usize>, statistics: &[f64]) {
-        self.criterion.enter(range.start, &self.rows[range], statistics);
-    }
-
-    /// Marks the rows of a node that go left.
-    pub(super) fn mark(&mut self, range: Range<usize>, goes_left: impl Fn(u32) -> bool) {
-        for &row in &self.rows[range] {
-            self.marks[row as usize] = goes_left(row);
-        }
-    }
-
-    /// Sorts a node's rows into its children's as they are marked, keeping their order.
-    pub(super) fn partition(&mut self, range: Range<usize>) {
-        let NodeRows { criterion, rows, marks, scratch, pair_scratch } = self;
-        let rows = &mut rows[range.clone()];
-        match criterion {
-            Criterion::Sums(sums) => {
-                let pairs = sums.pairs_mut(range.start, rows.len());
-                partition_both((rows, scratch), (pairs, pair_scratch), marks);
-            }
-            Criterion::Other(other) => {
-                partition(rows, scratch, |row| marks[row as usize]);
-                other.partition(range, marks);
-            }
-        }
-    }
-
-    /// Marks the rows of a node that was split so that `left` rows go left.
-    fn mark_again(&mut self, range: Range<usize>, left: usize) {
-        for (place, &row) in self.rows[range].iter().enumerate() {
-            self.marks[row as usize] = place < left;
-        }
-    }
 }
 
 /// Finds the best splits of all: keeps the rows of nodes in the order of every column.
@@ -229,7 +115,7 @@ impl<'a> Grower<'a> {
         let free = rules.weight <= 0.0 && rules.monotonic.is_empty();
         let leaf = rules.leaf;
         // This is of no use where most of them are not asked for.
-        let together = 2 * most >= sorted.columns.len();
+        let together = sorted.matrix.mostly(most);
         let unordered = match criterion.sums() {
             Some(sums) if free && together && !sorted.matrix.has_missing && (leaf < 2 || sums.counts_rows()) => {
                 small::MOST_ROWS
@@ -240,7 +126,7 @@ impl<'a> Grower<'a> {
         };
         let mut orders = std::mem::take(&mut workspace.orders);
         orders.resize_with(sorted.columns.len(), Vec::new);
-        let nodes = NodeRows::new(sorted.matrix.rows, criterion, workspace);
+        let nodes = NodeRows::new(sorted.matrix.rows, criterion, &mut workspace.nodes);
         let (scratch, looking) = (std::mem::take(&mut workspace.scratch), std::mem::take(&mut workspace.looking));
         let (matrix, columns, small) = (&sorted.matrix, sorted.columns.as_slice(), Small::default());
         let ranks = &sorted.ranks;
@@ -382,7 +268,7 @@ impl<'a> Splitter<'a> for Grower<'a> {
 
     fn finish(self, workspace: &mut Workspace) {
         (workspace.orders, workspace.scratch, workspace.looking) = (self.orders, self.scratch, self.looking);
-        self.nodes.finish(workspace);
+        workspace.nodes = self.nodes.into_memory();
     }
 
     fn begin(&mut self, rows: &[u32]) {
@@ -391,17 +277,18 @@ impl<'a> Splitter<'a> for Grower<'a> {
         for &row in rows {
             self.nodes.marks[row as usize] = true;
         }
-        self.scratch.resize(rows.len().max(self.scratch.len()), 0);
         self.histograms.clear();
         let adds_up = self.nodes.criterion.sums().is_some();
-        for (place, (column, order)) in self.columns.iter().zip(&mut self.orders).enumerate() {
+        let (columns, matrix, marks, unordered) = (self.columns, self.matrix, &self.nodes.marks, self.unordered);
+        each(&mut self.orders, rows.len(), &mut self.scratch, |place, order, _| {
+            let column = &columns[place];
             let is_added_up = adds_up && matches!(column, SortedColumn::Few { .. });
-            if column.is_constant() || is_added_up || rows.len() <= self.unordered {
+            if column.is_constant() || is_added_up || rows.len() <= unordered {
                 order.clear();
             } else {
-                column.order(rows, &self.nodes.marks, |row| self.matrix.value(row, place), order);
+                column.order(rows, marks, |row| matrix.value(row, place), order);
             }
-        }
+        });
     }
 
     fn find(
@@ -478,18 +365,36 @@ impl<'a> Splitter<'a> for Grower<'a> {
         if !at_once {
             self.nodes.mark_again(range.clone(), split.left);
         }
-        let (marks, scratch) = (&self.nodes.marks, &mut self.scratch);
-        for (place, order) in self.orders.iter_mut().enumerate() {
+        let marks = &self.nodes.marks;
+        each(&mut self.orders, range.len(), &mut self.scratch, |place, order, scratch| {
             if (place == split.column && !split.missing_left) || order.is_empty() {
-                continue;
+                return;
             }
             let keys = &mut order[range.clone()];
             match needs {
-                [true, true] => partition(keys, scratch, |key| marks[row(key) as usize]),
+                [true, true] => {
+                    scratch.resize(keys.len().max(scratch.len()), 0);
+                    partition(keys, scratch, |key| marks[row(key) as usize]);
+                }
                 [true, false] => keep_left(keys, marks),
                 _ => keep_right(keys, marks),
             }
-        }
+        });
+    }
+}
+
+/// Does something to the order of each column, with memory to do it in; side by side where there are many rows.
+fn each(
+    orders: &mut [Vec<u64>],
+    rows: usize,
+    scratch: &mut Vec<u64>,
+    act: impl Fn(usize, &mut Vec<u64>, &mut Vec<u64>) + Sync,
+) {
+    if rows < WORTH_DIVIDING {
+        orders.iter_mut().enumerate().for_each(|(place, order)| act(place, order, scratch));
+    } else {
+        let orders = orders.par_iter_mut().enumerate();
+        orders.for_each_init(Vec::new, |scratch, (place, order)| act(place, order, scratch));
     }
 }
 
@@ -500,125 +405,4 @@ fn split_of_two(column: usize, [a, b]: [f32; 2]) -> Option<Split> {
         return None;
     }
     Some(Split { column, threshold: threshold([low, high]), missing_left: false, left: 1 })
-}
-
-/// What lies between two values of a column that follow each other.
-pub(super) fn threshold([below, above]: [f32; 2]) -> f64 {
-    // All values that are there go left of a missing one; models know finite thresholds only.
-    if above.is_nan() { f64::from(f32::MAX) } else { f64::from(below) / 2.0 + f64::from(above) / 2.0 }
-}
-
-/// Gains that differ by no more than this share of them are equal.
-pub(super) const ROUNDING: f64 = 1e-12;
-
-/// Whether one gain is larger than another by more than rounding. Sums of the same numbers differ in their last bits when
-/// they are added in another order; splits that differ no more than that are equally good.
-pub(super) fn is_better(gain: f64, than: f64) -> bool {
-    gain > better_than(than)
-}
-
-/// What a gain that is larger than another by more than rounding exceeds.
-pub(super) fn better_than(gain: f64) -> f64 {
-    if gain.is_infinite() { gain } else { gain + ROUNDING * gain.abs() }
-}
-
-/// Moves what goes left to the front, keeping the order on both sides. `scratch` has room for all.
-pub(super) fn partition<T: Copy>(items: &mut [T], scratch: &mut [T], goes_left: impl Fn(T) -> bool) {
-    let scratch = &mut scratch[..items.len()];
-    let (mut left, mut right) = (0, 0);
-    for place in 0..items.len() {
-        let item = items[place];
-        // Written to both sides, and counted on one: no branch to mispredict.
-        items[left] = item;
-        scratch[right] = item;
-        let is_left = usize::from(goes_left(item));
-        left += is_left;
-        right += 1 - is_left;
-    }
-    items[left..].copy_from_slice(&scratch[..right]);
-}
-
-/// The same of rows with what each adds to sums.
-fn partition_both(
-    (rows, row_scratch): (&mut [u32], &mut [u32]),
-    (pairs, pair_scratch): (&mut [Pair], &mut [Pair]),
-    goes_left: &[bool],
-) {
-    let count = rows.len();
-    let (pairs, row_scratch, pair_scratch) =
-        (&mut pairs[..count], &mut row_scratch[..count], &mut pair_scratch[..count]);
-    let (mut left, mut right) = (0, 0);
-    for place in 0..count {
-        let (row, pair) = (rows[place], pairs[place]);
-        (rows[left], pairs[left]) = (row, pair);
-        (row_scratch[right], pair_scratch[right]) = (row, pair);
-        let is_left = usize::from(goes_left[row as usize]);
-        left += is_left;
-        right += 1 - is_left;
-    }
-    rows[left..].copy_from_slice(&row_scratch[..right]);
-    pairs[left..].copy_from_slice(&pair_scratch[..right]);
-}
-
-/// Moves what goes left to the front, keeping the order there. What is behind is lost.
-fn keep_left(keys: &mut [u64], goes_left: &[bool]) {
-    let mut left = 0;
-    for place in 0..keys.len() {
-        let key = keys[place];
-        keys[left] = key;
-        left += usize::from(goes_left[row(key) as usize]);
-    }
-}
-
-/// Moves what goes right to the end, keeping the order there. What is before is lost.
-fn keep_right(keys: &mut [u64], goes_left: &[bool]) {
-    let mut right = keys.len();
-    for place in (0..keys.len()).rev() {
-        let key = keys[place];
-        keys[right - 1] = key;
-        right -= usize::from(!goes_left[row(key) as usize]);
-        if right == 0 {
-            return;
-        }
-    }
-}
-
-/// A node's rows in an order, and where they may be split.
-#[derive(Clone, Copy)]
-pub(super) struct Candidates<'a> {
-    pub(super) keys: &'a [u64],
-    /// Fewest and most keys that may go left: at least 1, and below the number of keys.
-    pub(super) first: usize,
-    pub(super) last: usize,
-    weight: f64,
-    sign: i8,
-    bounds: [f64; 2],
-}
-
-impl<'a> Candidates<'a> {
-    /// The candidates between these counts of keys on the left that leave enough rows on both sides, if there are any.
-    pub(super) fn new(keys: &'a [u64], [first, last]: [usize; 2], rules: &Rules<'_>, sign: i8) -> Option<Self> {
-        let (first, last) = (first.max(rules.leaf), last.min(keys.len().checked_sub(rules.leaf)?));
-        let candidates = Candidates { keys, first, last, weight: rules.weight, sign, bounds: rules.bounds };
-        (first <= last).then_some(candidates)
-    }
-
-    /// Whether any split between different values is allowed.
-    pub(super) fn any_is_allowed(&self) -> bool {
-        self.weight <= 0.0 && self.sign == 0
-    }
-
-    /// Whether the values on both sides of a split can be told apart.
-    pub(super) fn are_apart(&self, left: usize) -> bool {
-        let (before, after) = (value(self.keys[left - 1]), value(self.keys[left]));
-        // Missing values are told apart from all others.
-        after > before + FEATURE_THRESHOLD || before.is_nan() || after.is_nan()
-    }
-
-    /// Whether the node may be split so that `left` keys, which are followed by one of another value, go left. `weights` are
-    /// those of both sides, `values` their predictions.
-    pub(super) fn allow(&self, left: usize, weights: [f64; 2], values: impl FnOnce() -> [f64; 2]) -> bool {
-        let heavy = weights.iter().all(|&weight| weight >= self.weight);
-        self.are_apart(left) && heavy && (self.sign == 0 || keeps_rule(self.sign, self.bounds, values()))
-    }
 }

@@ -1,10 +1,10 @@
 //! Decision trees and forests that grow as scikit-learn's do: exact splits on columns cast to 32-bit floats.
 //!
 //! Each column is sorted once ([`presort`]); every tree, fold and grid point uses that order ([`ground`]). A node keeps its
-//! rows in the order of every column by a stable partition, never by sorting again ([`grower`]); a column of few different
-//! values needs no order, for its rows can be added up value by value ([`bins`]), and a node of few rows needs none at all
-//! ([`small`]). What a split is worth is the
-//! matter of a [`criterion`]; where a tree grows and where it stops, that of [`grow`]. `max_depth` and `min_samples_split` only
+//! rows in the order of every column by a stable partition, never by sorting again ([`grower`], [`rows`]); a column of few
+//! different values needs no order, for its rows can be added up value by value ([`bins`]), and a node of few rows needs none
+//! at all ([`small`]). What a split is worth is the matter of a [`criterion`], whether it is allowed that of [`rules`], where a
+//! tree grows and where it stops that of [`grow`]. `max_depth` and `min_samples_split` only
 //! stop growth and never change a split, so the nodes found once ([`atlas`]) serve all their values ([`grid`]). scikit-learn's
 //! own random numbers decide which columns and rows are looked at, and in which order ([`draw`]), so that the trees are the
 //! same, those of a [`forest`] too.
@@ -23,6 +23,8 @@ mod options;
 mod presort;
 mod random;
 mod residual;
+mod rows;
+mod rules;
 mod small;
 mod weights;
 

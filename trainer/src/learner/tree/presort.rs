@@ -159,6 +159,11 @@ impl Matrix {
         }
     }
 
+    /// Whether so many columns are most of them, so that all at once are looked at sooner than one after the other.
+    pub(super) fn mostly(&self, columns: usize) -> bool {
+        2 * columns >= self.width
+    }
+
     /// The columns of a row, and what fills up its lanes.
     pub(super) fn row(&self, row: u32) -> &[Lanes] {
         let start = row as usize * self.groups;

@@ -6,11 +6,11 @@ use super::criterion::Criterion;
 use super::criterion::sums::{Pair, Sums, gain, less, plus};
 use super::draw::Order;
 use super::grow::Splitter;
-use super::grower::{
-    Candidates, Columns, FEATURE_THRESHOLD, NodeRows, Rules, Split, Workspace, better_than, is_better,
-};
+use super::grower::{Columns, Split, Workspace};
 use super::grown::largest_not_above;
 use super::presort::{LANES, Lanes, Matrix, Presorted, key};
+use super::rows::NodeRows;
+use super::rules::{Candidates, FEATURE_THRESHOLD, Rules, better_than, is_better};
 
 /// Smallest and largest value of a column in a node, and how many are missing.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ impl<'a> RandomSplits<'a> {
         let matrix = &sorted.matrix;
         RandomSplits {
             matrix,
-            nodes: NodeRows::new(matrix.rows, criterion, workspace),
+            nodes: NodeRows::new(matrix.rows, criterion, &mut workspace.nodes),
             extents: Vec::with_capacity(matrix.groups),
             drawn: Vec::with_capacity(matrix.width),
             thresholds: Vec::with_capacity(matrix.groups),
@@ -76,7 +76,7 @@ impl<'a> RandomSplits<'a> {
     /// Draws the splits to look at. Returns how many columns are known to be constant below.
     fn draw(&mut self, range: &Range<usize>, order: &mut Order, Columns { known, most }: Columns) -> usize {
         // Most columns will be looked at: all at once is quicker than one after the other.
-        let at_once = 2 * most >= self.matrix.width && !self.matrix.has_missing;
+        let at_once = self.matrix.mostly(most) && !self.matrix.has_missing;
         if at_once {
             self.measure_all(range.clone());
         }
@@ -105,7 +105,7 @@ impl<'a> RandomSplits<'a> {
         let sums = self.nodes.criterion.sums()?;
         let rows = &self.nodes.rows[range.clone()];
         let pairs = sums.pairs(range.start, rows.len());
-        if 2 * self.drawn.len() >= self.matrix.width && !self.matrix.has_missing {
+        if self.matrix.mostly(self.drawn.len()) && !self.matrix.has_missing {
             sum_all(self.matrix, (rows, pairs), &mut self.drawn, &mut self.thresholds);
         } else {
             self.drawn.iter_mut().for_each(|drawn| drawn.sum(self.matrix, rows, pairs));
@@ -243,7 +243,7 @@ impl<'a> Splitter<'a> for RandomSplits<'a> {
     }
 
     fn finish(self, workspace: &mut Workspace) {
-        self.nodes.finish(workspace);
+        workspace.nodes = self.nodes.into_memory();
     }
 
     fn begin(&mut self, rows: &[u32]) {

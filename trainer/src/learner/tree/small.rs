@@ -2,9 +2,10 @@
 //! be kept in order for them.
 
 use super::criterion::Sums;
-use super::criterion::sums::{Pair, as_good_as, gain};
-use super::grower::{FEATURE_THRESHOLD, Split, threshold};
+use super::criterion::sums::{Pair, gain};
+use super::grower::Split;
 use super::presort::{LANES, Lanes, Matrix};
+use super::rules::{FEATURE_THRESHOLD, as_good_as, threshold};
 
 /// Most rows of such a node: comparing all pairs costs more than keeping the order of more rows.
 pub(super) const MOST_ROWS: usize = 12;

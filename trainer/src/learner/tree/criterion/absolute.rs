@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::super::grower::{Candidates, partition};
 use super::super::presort::{is_same, row};
+use super::super::rows::partition;
+use super::super::rules::Candidates;
 use super::{Best, Found, Measure};
 
 /// Statistics of a node: its weight and the median of its targets.

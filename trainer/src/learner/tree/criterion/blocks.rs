@@ -2,8 +2,9 @@
 //! blocks that may hold the best split are looked at row by row.
 
 use super::Found;
-use super::sums::{Pair, as_good_as, first_of_best, gain, less, plus};
+use super::sums::{Pair, first_of_best, gain, less, plus};
 use crate::learner::tree::presort::{is_same, row};
+use crate::learner::tree::rules::as_good_as;
 
 /// Rows of a block.
 const BLOCK: usize = 16;

@@ -1,7 +1,7 @@
 //! Gini impurity and entropy, for classifiers.
 
-use super::super::grower::Candidates;
 use super::super::presort::{is_same, row};
+use super::super::rules::Candidates;
 use super::{Best, Found, Measure, WEIGHT};
 
 /// Weight of each class in a node. Statistics of a node: its weight, and that of each class.

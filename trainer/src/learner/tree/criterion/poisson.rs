@@ -1,7 +1,7 @@
 //! Half the Poisson deviance, for regressions of counts.
 
-use super::super::grower::Candidates;
 use super::super::presort::{is_same, row};
+use super::super::rules::Candidates;
 use super::{Best, Found, Measure, WEIGHT};
 
 /// Statistics of a node: its weight and the sum of its targets.

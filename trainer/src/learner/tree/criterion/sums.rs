@@ -1,7 +1,7 @@
 //! Sums of targets and of weights, which are all that squared errors and two classes need.
 
-use super::super::grower::{Candidates, ROUNDING};
 use super::super::presort::{is_same, row};
+use super::super::rules::{Candidates, as_good_as};
 use super::blocks::{self, Blocks, Scan};
 use super::{Best, Found, WEIGHT};
 
@@ -21,11 +21,6 @@ pub(in super::super) type Pair = [f64; 2];
 /// What a split into these sides is worth: splits that tell most between the means of both are the best.
 pub(in super::super) fn gain([left, left_weight]: Pair, [right, right_weight]: Pair) -> f64 {
     (left * left * right_weight + right * right * left_weight) / (left_weight * right_weight)
-}
-
-/// The least gain that differs from the best by no more than rounding.
-pub(in super::super) fn as_good_as(best: f64) -> f64 {
-    best - ROUNDING * best.abs()
 }
 
 /// What the sums stand for.
