@@ -125,6 +125,18 @@ pub fn cargo(subcommand: &str, profile: Profile) -> Result<Command> {
     Ok(cargo)
 }
 
+/// What the image of a program sets for it.
+pub fn environment(name: &str) -> Result<Vec<(String, String)>> {
+    let path = containerfile(name);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let set = text.lines().filter_map(|line| line.strip_prefix("ENV ")?.split_once('='));
+    Ok(set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+fn containerfile(name: &str) -> PathBuf {
+    workspace::root().join("deploy/images").join(name).join("Containerfile")
+}
+
 fn host_triple() -> Result<String> {
     let version = sh::output(&mut sh::cmd("rustc", ["--version", "--verbose"]))?;
     let triple = version.lines().find_map(|line| line.strip_prefix("host: "));
@@ -188,7 +200,7 @@ impl Builder {
     }
 
     fn image_of(&self, name: &str, program: &Path) -> Result<Image> {
-        let containerfile = workspace::root().join("deploy/images").join(name).join("Containerfile");
+        let containerfile = containerfile(name);
         let image = Image { repository: format!("slipway/{name}"), tag: tag(&[program, &containerfile])? };
         let reference = image.reference();
         if sh::succeeds(self.buildah().args(["inspect", "--type", "image", &Self::local(&reference)])) {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::load::{Client, request};
 use super::processes::Tree;
-use crate::{sh, tools, workspace};
+use crate::{images, sh, tools, workspace};
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -122,7 +122,7 @@ impl Contender {
                 command.arg(format!("127.0.0.1:{port}")).args(["--admin-listen", "127.0.0.1:0", "--log", "error"]);
                 command.arg("--model").arg(model.join("slipway"));
                 // As its image has it.
-                command.env("GLIBC_TUNABLES", "glibc.malloc.mmap_threshold=131072:glibc.malloc.trim_threshold=131072");
+                command.envs(images::environment("model-server")?);
                 command
             }
             Contender::MlServer => {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::cases::Case;
 use super::outcome::Fit;
 use super::tables::{Kind, Prepared};
-use crate::{sh, workspace};
+use crate::{images, sh, workspace};
 
 /// Wrong usage or spec: what the trainer does not know.
 const USAGE: i32 = 64;
@@ -101,7 +101,7 @@ impl Ours {
             trainer: release("slipway-trainer"),
             timer: release("examples/time_fits"),
             folder: target.join("bench/run"),
-            environment: environment()?,
+            environment: images::environment("trainer")?,
         })
     }
 
@@ -180,14 +180,6 @@ impl Ours {
         });
         Ok(sizes.sum::<Result<u64>>()? + text.len() as u64)
     }
-}
-
-/// What the trainer's image sets for it.
-fn environment() -> Result<Vec<(String, String)>> {
-    let path = workspace::root().join("deploy/images/trainer/Containerfile");
-    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let set = text.lines().filter_map(|line| line.strip_prefix("ENV ")?.split_once('='));
-    Ok(set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 fn spec(table: &Prepared, case: &Case, parameters: &Map<String, Value>, search: Option<&Value>) -> Value {
