@@ -15,7 +15,7 @@ const SLOT_BITS: u32 = u8::BITS;
 /// Trees as nodes of eight bytes, siblings side by side. A node leads to itself and one of its neighbours by a sum, without a
 /// branch; a leaf leads only to itself, so that walks of different length need not be told apart. Of two children the one with
 /// the larger subtree, where more rows go, comes first, in its parent's cache line where possible.
-struct Arena {
+struct Arena<const SETS: bool> {
     roots: Vec<u32>,
     nodes: Vec<Step>,
 }
@@ -43,8 +43,9 @@ impl Step {
 }
 
 /// The arena of sound trees; none where it would not fit.
-pub fn new(trees: &Trees, reader: &mut Reader<'_>) -> Option<Box<dyn Walk>> {
-    let mut arena = Arena { roots: Vec::with_capacity(trees.count()), nodes: Vec::with_capacity(trees.nodes()) };
+pub fn new<const SETS: bool>(trees: &Trees, reader: &mut Reader<'_>) -> Option<Box<dyn Walk>> {
+    let mut arena =
+        Arena::<SETS> { roots: Vec::with_capacity(trees.count()), nodes: Vec::with_capacity(trees.nodes()) };
     let (mut sizes, mut open, mut fits) = (Vec::new(), Vec::new(), true);
     trees.nodes.each_tree(|nodes| {
         measure(nodes, &mut sizes);
@@ -83,36 +84,14 @@ fn measure(nodes: &[Node], sizes: &mut Vec<u32>) {
     }
 }
 
-impl Arena {
-    fn row_as<const SETS: bool>(&self, words: &Words, row: &Row, sums: &mut Sums<'_>) {
-        for (group, roots) in self.roots.chunks(LANES).enumerate() {
-            let lanes = array::from_fn(|lane| roots[lane.min(roots.len() - 1)]);
-            let found = self.walk::<SETS>(words, lanes, |_| row);
-            u32::of_trees(sums, group * LANES, &found[..roots.len()]);
-        }
-    }
-
-    fn block_as<const SETS: bool>(&self, words: &Words, rows: &[[Row; LANES]], sums: &mut Sums<'_>) {
-        for (tree, &root) in self.roots.iter().enumerate() {
-            for (group, rows) in rows.iter().enumerate() {
-                let found = self.walk::<SETS>(words, [root; LANES], |lane| &rows[lane]);
-                u32::of_rows(sums, group * LANES, tree, &found);
-            }
-        }
-    }
-
+impl<const SETS: bool> Arena<SETS> {
     /// The leaves where walks end, as places among the values.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
         reason = "only where the rows are known to be one is there room for all in registers"
     )]
-    fn walk<'a, const SETS: bool>(
-        &self,
-        words: &Words,
-        mut lanes: [u32; LANES],
-        row: impl Fn(usize) -> &'a Row,
-    ) -> [u32; LANES] {
+    fn walk<'a>(&self, words: &Words, mut lanes: [u32; LANES], row: impl Fn(usize) -> &'a Row) -> [u32; LANES] {
         loop {
             let mut open = 0;
             for _ in 0..STEPS {
@@ -130,24 +109,25 @@ impl Arena {
     }
 }
 
-impl Walk for Arena {
+impl<const SETS: bool> Walk for Arena<SETS> {
     fn kernel(&self) -> Kernel {
         Kernel::Arena
     }
 
     fn row(&self, words: &Words, row: &Row, sums: &mut Sums<'_>) {
-        if words.has_sets() {
-            self.row_as::<true>(words, row, sums);
-        } else {
-            self.row_as::<false>(words, row, sums);
+        for (group, roots) in self.roots.chunks(LANES).enumerate() {
+            let lanes = array::from_fn(|lane| roots[lane.min(roots.len() - 1)]);
+            let found = self.walk(words, lanes, |_| row);
+            u32::of_trees(sums, group * LANES, &found[..roots.len()]);
         }
     }
 
     fn block(&self, words: &Words, rows: &[[Row; LANES]], sums: &mut Sums<'_>) {
-        if words.has_sets() {
-            self.block_as::<true>(words, rows, sums);
-        } else {
-            self.block_as::<false>(words, rows, sums);
+        for (tree, &root) in self.roots.iter().enumerate() {
+            for (group, rows) in rows.iter().enumerate() {
+                let found = self.walk(words, [root; LANES], |lane| &rows[lane]);
+                u32::of_rows(sums, group * LANES, tree, &found);
+            }
         }
     }
 }

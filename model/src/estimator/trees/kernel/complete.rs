@@ -12,7 +12,7 @@ const MAX_GROWTH: usize = 4;
 
 /// Trees of one depth, each filled up to the complete tree: node `i` leads to `2 i` and `2 i + 1`, from the root 1 on, in as
 /// many steps as the tree is deep. A split below a leaf always goes left. `S` is two to the power of the depth.
-struct Complete<const S: usize, L> {
+struct Complete<const SETS: bool, const S: usize, L> {
     /// How many trees there are; some more, of nothing but leaves, fill up the last lanes.
     count: usize,
     trees: Vec<Splits<S>>,
@@ -27,28 +27,28 @@ struct Splits<const S: usize> {
 }
 
 /// Sound trees, filled up; none where they are too deep or too uneven.
-pub fn new(trees: &Trees, reader: &mut Reader<'_>) -> Option<Box<dyn Walk>> {
+pub fn new<const SETS: bool>(trees: &Trees, reader: &mut Reader<'_>) -> Option<Box<dyn Walk>> {
     match depth(trees) {
-        0..=3 => of_leaves::<8>(trees, reader),
-        4 => of_leaves::<16>(trees, reader),
-        5 => of_leaves::<32>(trees, reader),
-        6 => of_leaves::<64>(trees, reader),
-        7 => of_leaves::<128>(trees, reader),
-        8 => of_leaves::<256>(trees, reader),
+        0..=3 => of_leaves::<SETS, 8>(trees, reader),
+        4 => of_leaves::<SETS, 16>(trees, reader),
+        5 => of_leaves::<SETS, 32>(trees, reader),
+        6 => of_leaves::<SETS, 64>(trees, reader),
+        7 => of_leaves::<SETS, 128>(trees, reader),
+        8 => of_leaves::<SETS, 256>(trees, reader),
         _ => None,
     }
 }
 
-fn of_leaves<const S: usize>(trees: &Trees, reader: &mut Reader<'_>) -> Option<Box<dyn Walk>> {
+fn of_leaves<const SETS: bool, const S: usize>(trees: &Trees, reader: &mut Reader<'_>) -> Option<Box<dyn Walk>> {
     if S * trees.count() > MAX_GROWTH * trees.nodes() + S {
         return None;
     }
     // Leaves of one number stand in the tree itself.
     if trees.width == 1 {
         let value = |place: u32| trees.values[place as usize];
-        Some(Box::new(Complete::<S, f64>::new(trees, reader, value)?))
+        Some(Box::new(Complete::<SETS, S, f64>::new(trees, reader, value)?))
     } else {
-        Some(Box::new(Complete::<S, u32>::new(trees, reader, |place| place)?))
+        Some(Box::new(Complete::<SETS, S, u32>::new(trees, reader, |place| place)?))
     }
 }
 
@@ -68,7 +68,7 @@ fn depth(trees: &Trees) -> u32 {
     deepest
 }
 
-impl<const S: usize, L: Leaf> Complete<S, L> {
+impl<const SETS: bool, const S: usize, L: Leaf> Complete<SETS, S, L> {
     fn new(trees: &Trees, reader: &mut Reader<'_>, leaf: impl Fn(u32) -> L) -> Option<Self> {
         let (count, room) = (trees.count(), trees.count().next_multiple_of(LANES));
         let mut complete = Complete { count, trees: Vec::with_capacity(room), leaves: Vec::with_capacity(room) };
@@ -100,8 +100,14 @@ impl<const S: usize, L: Leaf> Complete<S, L> {
         complete.leaves.resize(room, [leaf(0); S]);
         fits.then_some(complete)
     }
+}
 
-    fn row_as<const SETS: bool>(&self, words: &Words, row: &Row, sums: &mut Sums<'_>) {
+impl<const SETS: bool, const S: usize, L: Leaf> Walk for Complete<SETS, S, L> {
+    fn kernel(&self) -> Kernel {
+        Kernel::Complete
+    }
+
+    fn row(&self, words: &Words, row: &Row, sums: &mut Sums<'_>) {
         let (trees, _) = self.trees.as_chunks::<LANES>();
         let (leaves, _) = self.leaves.as_chunks::<LANES>();
         let mut first = 0;
@@ -113,34 +119,12 @@ impl<const S: usize, L: Leaf> Complete<S, L> {
         }
     }
 
-    fn block_as<const SETS: bool>(&self, words: &Words, rows: &[[Row; LANES]], sums: &mut Sums<'_>) {
+    fn block(&self, words: &Words, rows: &[[Row; LANES]], sums: &mut Sums<'_>) {
         for (tree, (splits, leaves)) in self.trees[..self.count].iter().zip(&self.leaves).enumerate() {
             for (group, rows) in rows.iter().enumerate() {
                 let ends = walk::<SETS, S>(words, |_| splits, |lane| &rows[lane]);
                 L::of_rows(sums, group * LANES, tree, &ends.map(|end| leaves[end]));
             }
-        }
-    }
-}
-
-impl<const S: usize, L: Leaf> Walk for Complete<S, L> {
-    fn kernel(&self) -> Kernel {
-        Kernel::Complete
-    }
-
-    fn row(&self, words: &Words, row: &Row, sums: &mut Sums<'_>) {
-        if words.has_sets() {
-            self.row_as::<true>(words, row, sums);
-        } else {
-            self.row_as::<false>(words, row, sums);
-        }
-    }
-
-    fn block(&self, words: &Words, rows: &[[Row; LANES]], sums: &mut Sums<'_>) {
-        if words.has_sets() {
-            self.block_as::<true>(words, rows, sums);
-        } else {
-            self.block_as::<false>(words, rows, sums);
         }
     }
 }

@@ -83,10 +83,10 @@ impl Layout {
     /// Sound trees, laid out for `kernel`; none where they do not suit it.
     fn new(trees: &Trees, kernel: Kernel) -> Option<Layout> {
         let mut reader = Reader::new(trees)?;
-        let walk = match kernel {
-            Kernel::Plain => return None,
-            Kernel::Arena => arena::new(trees, &mut reader)?,
-            Kernel::Complete => complete::new(trees, &mut reader)?,
+        let walk = if reader.has_sets() {
+            walk::<true>(trees, &mut reader, kernel)?
+        } else {
+            walk::<false>(trees, &mut reader, kernel)?
         };
         Some(Layout { words: reader.finish(), walk })
     }
@@ -110,6 +110,15 @@ impl Layout {
         let mut sums = Sums::new(trees, output);
         self.walk.block(&self.words, &block, &mut sums);
         sums.finish();
+    }
+}
+
+/// The walk of a kernel; `SETS` tells whether splits may go by sets, which costs all others time.
+fn walk<const SETS: bool>(trees: &Trees, reader: &mut Reader<'_>, kernel: Kernel) -> Option<Box<dyn Walk>> {
+    match kernel {
+        Kernel::Plain => None,
+        Kernel::Arena => arena::new::<SETS>(trees, reader),
+        Kernel::Complete => complete::new::<SETS>(trees, reader),
     }
 }
 

@@ -114,6 +114,11 @@ impl<'t> Reader<'t> {
         (next <= MAX_WORDS).then_some(Reader { trees, words, slots, most_sides })
     }
 
+    /// Whether any split goes by a set.
+    pub fn has_sets(&self) -> bool {
+        !self.words.categories.is_empty()
+    }
+
     /// Reads a split. None where sets would take too much memory.
     pub fn split(&mut self, node: Node) -> Option<Split> {
         let slots = self.slots[node.column()];
@@ -152,11 +157,6 @@ impl Words {
     /// The first word that is a category.
     fn first_category(&self) -> usize {
         1 + self.missing_left.len() + self.missing_right.len()
-    }
-
-    /// Whether any split goes by a set.
-    pub fn has_sets(&self) -> bool {
-        !self.categories.is_empty()
     }
 
     /// Writes the words of a row.
