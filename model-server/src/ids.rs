@@ -5,11 +5,38 @@
 //! values. Who asks twice, because the answer got lost or a proxy tried again, has one prediction, and who was never
 //! answered can still say what came of it. Others are numbered.
 
+use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Serialize, Serializer};
 use slipway_model::Digest;
 use slipway_model::digest::Digester;
+
+/// An identifier of 128 bits; stands as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Identifier(u128);
+
+impl Identifier {
+    /// Its digits. By hand, as every reply has two identifiers.
+    pub fn digits(self) -> [u8; 32] {
+        let bytes = self.0.to_be_bytes();
+        let half = |place: usize| bytes[place / 2] >> (4 * (1 - place % 2)) & 15;
+        std::array::from_fn(|place| b"0123456789abcdef"[usize::from(half(place))])
+    }
+}
+
+impl Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(str::from_utf8(&self.digits()).unwrap_or_default())
+    }
+}
+
+impl Serialize for Identifier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(str::from_utf8(&self.digits()).unwrap_or_default())
+    }
+}
 
 /// Makes 128-bit identifiers: 64 bits drawn at random for the process, and a count.
 #[derive(Debug)]
@@ -27,9 +54,9 @@ impl Default for Ids {
 }
 
 impl Ids {
-    /// A new identifier: 32 hexadecimal digits.
-    pub fn next(&self) -> String {
-        hexadecimal(u128::from(self.process) << 64 | u128::from(self.next.fetch_add(1, Ordering::Relaxed)))
+    /// A new identifier.
+    pub fn next(&self) -> Identifier {
+        Identifier(u128::from(self.process) << 64 | u128::from(self.next.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// A new identifier of 64 bits, such as that of a span in a trace.
@@ -39,18 +66,12 @@ impl Ids {
     }
 }
 
-/// 32 digits. By hand, as every reply has two of them.
-fn hexadecimal(number: u128) -> String {
-    let digit = |place: u32| char::from(b"0123456789abcdef"[(number >> (4 * place) & 15) as usize]);
-    (0..32).rev().map(digit).collect()
-}
-
 /// Names the predictions of one request.
 #[derive(Clone, Default)]
 pub struct Naming(Option<Digester>);
 
-impl std::fmt::Debug for Naming {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Naming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Naming(by request)" } else { "Naming(by number)" })
     }
 }
@@ -72,9 +93,8 @@ impl Naming {
         self.0.is_some()
     }
 
-    /// The identifier of the prediction of a decoded row, 32 hexadecimal digits; `ids` has one for who has not named the
-    /// request.
-    pub fn name(&self, ids: &Ids, number: usize, row: &[f64]) -> String {
+    /// The identifier of the prediction of a decoded row; `ids` has one for who has not named the request.
+    pub fn name(&self, ids: &Ids, number: usize, row: &[f64]) -> Identifier {
         let Some(mut digester) = self.0.clone() else { return ids.next() };
         digester.update(&(number as u64).to_le_bytes());
         for value in row {
@@ -82,7 +102,7 @@ impl Naming {
         }
         let digest = digester.finish();
         let half = digest.bytes().first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
-        hexadecimal(half)
+        Identifier(half)
     }
 }
 
@@ -95,7 +115,8 @@ mod tests {
         let (one, other) = (Ids::default(), Ids::default());
         let ids: std::collections::HashSet<_> = (0..1000).flat_map(|_| [one.next(), other.next()]).collect();
         assert_eq!(ids.len(), 2000);
-        assert!(ids.iter().all(|id| id.len() == 32));
+        assert!(ids.iter().all(|id| id.to_string().len() == 32));
+        assert_eq!(Identifier(0x0123_4567_89ab_cdef).to_string(), "00000000000000000123456789abcdef");
     }
 
     #[test]
@@ -105,7 +126,6 @@ mod tests {
             Naming::new(model, Some(request.as_bytes())).name(&Ids::default(), number, row)
         };
         let id = name(&model, "r1", 1, &[1.0, f64::NAN]);
-        assert_eq!(id.len(), 32);
         assert_eq!(id, name(&model, "r1", 1, &[1.0, f64::NAN]));
         let others = [
             name(&Digest::of(b"other"), "r1", 1, &[1.0, f64::NAN]),

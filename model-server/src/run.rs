@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use slipway_model::{Artefact, ArtefactError};
+use slipway_model::{Artefact, ArtefactError, Kernels, Manifest};
 use slipway_spec::contract::Exit;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::admin::{self, Admin};
@@ -94,7 +95,7 @@ pub fn run(config: Config) -> Result<(), StartError> {
     result
 }
 
-async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
+async fn serve(mut config: Config, threads: usize) -> Result<(), StartError> {
     let mut signals = Signals::install()?;
     let lifecycle = Arc::new(Lifecycle::default());
     let registry = Arc::new(Mutex::new(Registry::default()));
@@ -103,35 +104,23 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
     let admin_address = start_admin(admin, config.admin_listen)?;
 
     let begun = Instant::now();
-    let (dir, digest) = (config.model, config.digest);
-    let loading = tokio::task::spawn_blocking(move || {
-        let mut artefact = Artefact::load(&dir, digest)?;
-        let kernels = artefact.model.tune(config.kernel);
-        Ok::<_, ArtefactError>((artefact, kernels))
-    });
     let (artefact, kernels) = tokio::select! {
-        loaded = loading => loaded.map_err(io::Error::other)??,
+        loaded = load(&config) => loaded?,
         _ = signals.next() => return Ok(()),
     };
     metrics::register_model(&mut registry.lock().unwrap_or_else(PoisonError::into_inner), &artefact, begun.elapsed());
 
-    let limits = within_open_files(config.limits);
-    let tls = config.tls_cert.zip(config.tls_key).map(|(certificate, key)| read_tls(certificate, key)).transpose()?;
+    config.limits = within_open_files(config.limits);
+    let tls = config.tls_cert.clone().zip(config.tls_key.clone());
+    let tls = tls.map(|(certificate, key)| read_tls(certificate, key)).transpose()?;
     let encrypted = tls.is_some();
-    let options = Options { tls, loops: Some(Loops::start(threads)?), ..Options::new(&limits) };
-    let keys = config.api_keys.map(read_keys).transpose()?;
-    let (access_log, origins) = (config.access_log, config.cors_origins);
-    let manifest = &artefact.manifest;
-    let exporter = config
-        .otlp_endpoint
-        .map(|endpoint| Exporter::start(&endpoint, &manifest.model_name, &manifest.version, metrics.clone()));
-    let settings = Settings { limits, threads, access_log, keys, origins, exporter: exporter.clone() };
+    let options = Options { tls, loops: Some(Loops::start(threads)?), ..Options::new(&config.limits) };
+    let settings = settings(&config, threads, &artefact.manifest, &metrics)?;
     let app = Arc::new(App::new(artefact, settings, metrics.clone(), lifecycle.clone()));
     let listener = bind(config.listen).await?;
     let address = listener.local_addr()?;
     let (stage, stages) = watch::channel(Stage::Open);
-    let traffic = listen::serve(listener, api::router(app.clone()), options, stages, Traffic(metrics));
-    let traffic = tokio::spawn(traffic);
+    let traffic = tokio::spawn(listen::serve(listener, api::router(app.clone()), options, stages, Traffic(metrics)));
     lifecycle.enter(Phase::Ready);
     tracing::info!(
         model = app.manifest().model_name,
@@ -145,10 +134,6 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
         "serving"
     );
 
-    // The first caller who wants contributions need not wait for what is to be known of the trees.
-    let explained = app.clone();
-    tokio::task::spawn_blocking(move || explained.explainer().is_some());
-
     let signal = signals.next().await;
     lifecycle.enter(Phase::Draining);
     let drain = match signal {
@@ -158,6 +143,37 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
     tracing::info!(drain_seconds = drain.as_secs(), "stopping");
     // A second signal means now.
     let _ = timeout(drain, signals.next()).await;
+    end(&config, &stage, traffic, app.settings.exporter.as_ref()).await;
+    Ok(())
+}
+
+/// Reads the artefact and finds the quickest kernels, on a thread of its own.
+async fn load(config: &Config) -> Result<(Artefact, Option<Kernels>), StartError> {
+    let (dir, digest, kernel) = (config.model.clone(), config.digest, config.kernel);
+    let loading = tokio::task::spawn_blocking(move || {
+        let mut artefact = Artefact::load(&dir, digest)?;
+        let kernels = artefact.model.tune(kernel);
+        Ok::<_, ArtefactError>((artefact, kernels))
+    });
+    Ok(loading.await.map_err(io::Error::other)??)
+}
+
+/// How a model is served, with what that takes.
+fn settings(config: &Config, threads: usize, manifest: &Manifest, metrics: &Metrics) -> Result<Settings, StartError> {
+    let endpoint = config.otlp_endpoint.as_ref();
+    Ok(Settings {
+        limits: config.limits.clone(),
+        threads,
+        access_log: config.access_log,
+        keys: config.api_keys.clone().map(read_keys).transpose()?,
+        origins: config.cors_origins.clone(),
+        exporter: endpoint
+            .map(|endpoint| Exporter::start(endpoint, &manifest.model_name, &manifest.version, metrics.clone())),
+    })
+}
+
+/// Takes no new connections, and ends the open ones when they have been answered.
+async fn end(config: &Config, stage: &watch::Sender<Stage>, traffic: JoinHandle<()>, exporter: Option<&Exporter>) {
     stage.send_replace(Stage::NoNew);
     tokio::time::sleep(LINGER).await;
     stage.send_replace(Stage::Closing);
@@ -168,7 +184,6 @@ async fn serve(config: Config, threads: usize) -> Result<(), StartError> {
         exporter.flush().await;
     }
     tracing::info!("stopped");
-    Ok(())
 }
 
 /// Reads the keys, now and then again.

@@ -100,18 +100,10 @@ pub struct App {
     pub artefact: Artefact,
     /// Places of the fields by their names.
     pub places: Places,
-    /// Bounds on what callers may send.
-    pub limits: Limits,
+    /// How it is served.
+    pub settings: Settings,
     /// Most rows of a request.
     pub max_rows: usize,
-    /// Whether every request is logged.
-    pub access_log: bool,
-    /// The keys that callers must show.
-    pub keys: Option<Arc<Keys>>,
-    /// Where pages may come from that call.
-    pub origins: Vec<Origin>,
-    /// What sends spans to a collector.
-    pub exporter: Option<Exporter>,
     /// Requests being predicted or waiting for it.
     pub in_flight: Semaphore,
     /// Large requests being predicted.
@@ -146,13 +138,12 @@ impl App {
         let manifest = &artefact.manifest;
         let max_rows = max_rows(&artefact.model, &settings.limits);
         let description = openapi::document(&artefact, &settings, max_rows);
-        let Settings { limits, threads, access_log, keys, origins, exporter } = settings;
+        let limits = &settings.limits;
         App {
             places: Places::new(artefact.model.fields()),
             max_rows,
-            access_log,
             in_flight: Semaphore::new(limits.max_in_flight),
-            large: Arc::new(Semaphore::new(threads)),
+            large: Arc::new(Semaphore::new(settings.threads)),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
             packers: Arc::new(Semaphore::new(MAX_PACKERS)),
             pending: Arc::new(Semaphore::new(limits.max_pending_bytes.div_ceil(PENDING_BLOCK))),
@@ -162,11 +153,8 @@ impl App {
             model_header: header(&manifest.model_name),
             version_header: header(&manifest.version),
             openapi: Bytes::from(description.to_string()),
-            page: Bytes::from(page::html(&artefact, keys.is_some())),
-            keys,
-            origins,
-            exporter,
-            limits,
+            page: Bytes::from(page::html(&artefact, settings.keys.is_some())),
+            settings,
             artefact,
             explainer: OnceLock::new(),
         }
@@ -192,7 +180,8 @@ impl App {
         Some(self.explainer.get()?.as_ref().ok()?.scale())
     }
 
-    /// Why predictions cannot be explained, where they cannot.
+    /// Why predictions cannot be explained, where they cannot. The first time it looks at all of the model, which takes
+    /// milliseconds where [`App::explains_slowly`].
     pub fn check_explains(&self) -> Result<(), ApiError> {
         let explainer = self.explanations().as_ref();
         explainer.map(|_| ()).map_err(|error| ApiError::bad_request(error.to_string()))

@@ -120,7 +120,7 @@ pub struct Requested {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Parameter {
-    #[prost(oneof = "Choice", tags = "1, 2, 3")]
+    #[prost(oneof = "Choice", tags = "1, 2, 3, 4")]
     pub choice: Option<Choice>,
 }
 
@@ -132,6 +132,8 @@ pub enum Choice {
     Int64(i64),
     #[prost(string, tag = "3")]
     String(String),
+    #[prost(double, tag = "4")]
+    Double(f64),
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -132,13 +132,13 @@ async fn receive(app: &App, request: Request, kind: Kind) -> Result<(Held, Deadl
     let headers = &parts.headers;
     let known = kind.require(headers).and_then(|()| {
         let coding = Coding::of(headers, &header::CONTENT_ENCODING)?;
-        Ok((coding, Deadline::of(headers, app.limits.request_timeout_ms)?))
+        Ok((coding, Deadline::of(headers, app.settings.limits.request_timeout_ms)?))
     });
     let (coding, deadline) = match known {
         Ok(known) => known,
         Err(error) => return Err(body::refuse(headers, body, error).await),
     };
-    let mut held = deadline.limit(body::read(headers, body, coding, &app.limits, &app.pending)).await??;
+    let mut held = deadline.limit(body::read(headers, body, coding, &app.settings.limits, &app.pending)).await??;
     if kind == Kind::Call {
         held = deadline.limit(grpc::message(app, headers, held)).await??;
     }

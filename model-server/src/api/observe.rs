@@ -53,18 +53,18 @@ impl Seen {
     fn new(app: &App, request: &Request) -> Seen {
         let headers = request.headers();
         let trace = Trace::of(headers, || app.ids.span());
-        let is_recorded = app.exporter.is_some() && trace.as_ref().is_some_and(Trace::is_sampled);
+        let is_recorded = app.settings.exporter.is_some() && trace.as_ref().is_some_and(Trace::is_sampled);
         let path = request.extensions().get::<MatchedPath>();
         Seen {
             begun: Instant::now(),
             route: path.and_then(|path| route::find(path.as_str())),
             id: request_id(app, headers),
             trace,
-            line: app.access_log.then(|| (request.method().clone(), request.uri().path().to_owned())),
+            line: app.settings.access_log.then(|| (request.method().clone(), request.uri().path().to_owned())),
             recorded: is_recorded.then(|| known_method(request.method())),
             is_call: grpc::is_call(request),
             coding: Coding::wanted(headers),
-            origin: if app.origins.is_empty() { None } else { cors::allowed(&app.origins, headers) },
+            origin: if app.settings.origins.is_empty() { None } else { cors::allowed(&app.settings.origins, headers) },
         }
     }
 
@@ -75,7 +75,7 @@ impl Seen {
             return cors::preflight();
         }
         let is_open = self.route.is_some_and(|route| route.open);
-        if let Some(keys) = &app.keys
+        if let Some(keys) = &app.settings.keys
             && !is_open
             && !keys.admit(request.headers())
         {
@@ -92,7 +92,7 @@ impl Seen {
         let (duration, status) = (self.begun.elapsed(), status.as_u16());
         let route = self.route.map_or("other", |route| route.path);
         app.metrics.answered(route, status, duration);
-        if let (Some(exporter), Some(trace), Some(method)) = (&app.exporter, self.trace, self.recorded) {
+        if let (Some(exporter), Some(trace), Some(method)) = (&app.settings.exporter, self.trace, self.recorded) {
             let begun = SystemTime::now().checked_sub(duration).unwrap_or(UNIX_EPOCH);
             exporter.export(Span { trace, route, method, status, begun, duration });
         }
@@ -146,7 +146,7 @@ pub fn given_id(headers: &HeaderMap) -> Option<&HeaderValue> {
 
 fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
     given_id(headers).cloned().unwrap_or_else(|| {
-        HeaderValue::try_from(app.ids.next()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+        HeaderValue::from_bytes(&app.ids.next().digits()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     })
 }
 

@@ -13,10 +13,12 @@ use super::deadline::Deadline;
 use super::error::{ApiError, Detail};
 use super::json::combine::{Id, Lists};
 use super::json::rows::{self, Form, RowError, Rows, Shape};
+use super::json::table::Table;
 use super::stream::{self, Format};
 use super::tell::{Teller, Told, too_large};
 use super::wants::Wants;
 use super::{Kind, answer, body, naming, reply};
+use crate::ids::Identifier;
 use crate::state::App;
 
 /// `POST /predict`.
@@ -74,7 +76,7 @@ pub fn teller(app: &App, request: &Request) -> Result<Teller, ApiError> {
 pub fn example_reply(artefact: &Artefact, row: Option<&Map<String, Value>>) -> Option<Value> {
     let Artefact { manifest, model, .. } = artefact;
     let prediction = model.predict(&model.decode_json(row?).ok()?);
-    let told = Told { prediction, explanation: None, range: None, id: "0".repeat(32) };
+    let told = Told { prediction, explanation: None, range: None, id: Identifier::default() };
     let row = PredictedRow::new(model, None, &Wants::default(), &told);
     let (model, version) = (manifest.model_name.as_str(), manifest.version.as_str());
     serde_json::to_value(RowReply { row, model, version, warnings: Vec::new() }).ok()
@@ -90,14 +92,13 @@ pub struct Predicted {
 
 /// Predicts the rows of a body and counts them.
 pub fn predict_rows(app: &App, teller: &Teller, rows: Rows, deadline: Deadline) -> Result<Predicted, ApiError> {
-    teller.check_rows(app, rows.rows.len())?;
+    teller.check_rows(app, rows.rows.count())?;
     let together = teller.together(app);
-    let mut predicted = Vec::with_capacity(rows.rows.len());
-    let mut rest = rows.rows.into_iter();
-    while rest.len() > 0 {
+    let mut predicted = Vec::with_capacity(rows.rows.count());
+    let mut rest = rows.rows;
+    while rest.count() > 0 {
         deadline.check()?;
-        let first = predicted.len() + 1;
-        predict_together(app, teller, first, rest.by_ref().take(together).collect(), |row| predicted.push(row));
+        predict_together(app, teller, predicted.len() + 1, rest.take(together), |row| predicted.push(row));
     }
     let good = predicted.iter().filter(|row| row.is_ok()).count();
     app.metrics.rows(good, predicted.len() - good);
@@ -110,14 +111,13 @@ pub fn predict_together(
     app: &App,
     teller: &Teller,
     first: usize,
-    rows: Vec<Result<Vec<f64>, RowError>>,
+    rows: Table,
     mut see: impl FnMut(Result<Told, RowError>),
 ) {
-    let good = (first..).zip(&rows).filter_map(|(number, row)| Some((number, row.as_ref().ok()?.as_slice())));
-    let good: Vec<_> = good.collect();
+    let good: Vec<_> = (first..).zip(rows.rows()).filter_map(|(number, row)| Some((number, row?))).collect();
     let mut told = teller.tell(app, &good).into_iter();
-    for row in rows {
-        let of_row = row.and_then(|_| match told.next() {
+    for row in rows.into_errors() {
+        let of_row = row.and_then(|()| match told.next() {
             Some(told) => told.map_err(RowError::one),
             None => Err(RowError::one(too_large(first))),
         });
@@ -194,7 +194,7 @@ pub struct PredictedRow<'a> {
     contributions: Option<Contributions<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     range: Option<TruthRange>,
-    prediction_id: &'a str,
+    prediction_id: Identifier,
 }
 
 impl<'a> PredictedRow<'a> {
@@ -216,7 +216,7 @@ impl<'a> PredictedRow<'a> {
             fields: ByField { fields: model.fields(), contributions: &explanation.contributions },
         });
         let prediction = Answer::new(model, &told.prediction);
-        PredictedRow { prediction, probabilities, decision, contributions, range: told.range, prediction_id: &told.id }
+        PredictedRow { prediction, probabilities, decision, contributions, range: told.range, prediction_id: told.id }
     }
 }
 

@@ -4,7 +4,7 @@ use slipway_model::{Explanation, Model, Prediction, TruthRange};
 
 use super::error::{ApiError, Detail};
 use super::wants::Wants;
-use crate::ids::Naming;
+use crate::ids::{Identifier, Naming};
 use crate::state::App;
 
 /// Rows that are predicted together; then the deadline is looked at.
@@ -22,7 +22,7 @@ pub struct Told {
     /// Where the truth lay for rows with nearly the same prediction, where that is wanted.
     pub range: Option<TruthRange>,
     /// The prediction's identifier.
-    pub id: String,
+    pub id: Identifier,
 }
 
 /// Predicts rows for a caller.
@@ -44,12 +44,14 @@ impl Teller {
         }
     }
 
-    /// Refuses rows that would take too long.
+    /// Refuses rows that cannot be explained, or not in good time, where that is wanted.
     pub fn check_rows(&self, app: &App, rows: usize) -> Result<(), ApiError> {
-        if !self.wants.contributions || rows <= app.max_explained() {
+        if !self.wants.contributions {
             return Ok(());
         }
-        Err(ApiError::too_many_explained(app.max_explained()))
+        app.check_explains()?;
+        let most = app.max_explained();
+        if rows <= most { Ok(()) } else { Err(ApiError::too_many_explained(most)) }
     }
 
     /// Predicts decoded rows with their numbers. An error says why a row has no finite answer.

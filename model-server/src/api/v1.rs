@@ -66,12 +66,11 @@ async fn predict(app: Arc<App>, request: Request, explain: bool) -> Result<Respo
         #[serde(skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,
     }
-    let teller = teller(&app, &request).and_then(|mut teller| {
+    let teller = teller(&app, &request).map(|mut teller| {
         if explain {
-            app.check_explains()?;
             teller.wants = Wants { anything: true, contributions: true, ..teller.wants };
         }
-        Ok(teller)
+        teller
     });
     let teller = match teller {
         Ok(teller) => teller,

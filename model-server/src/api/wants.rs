@@ -2,6 +2,7 @@
 
 use axum::extract::Query;
 use axum::http::Uri;
+use serde_json::json;
 use slipway_model::{Output, Value};
 
 use super::error::ApiError;
@@ -78,6 +79,17 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// By the threshold that a caller gives, or the model's own.
+    pub fn new(output: &Output, threshold: Option<f64>) -> Result<Rule, ApiError> {
+        if threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
+            return Err(ApiError::bad_request(format!("{THRESHOLD}: expected a number from 0 to 1")));
+        }
+        let own = if let Output::Classification { threshold, .. } = output { *threshold } else { None };
+        let positive = positive(output);
+        let positive = positive.ok_or_else(|| ApiError::bad_request("a threshold decides between two classes only"))?;
+        Ok(Rule { positive, threshold: threshold.or(own).unwrap_or(EVEN) })
+    }
+
     /// The place of the class that probabilities decide for.
     pub fn decide(self, probabilities: &[f64]) -> usize {
         if probabilities[self.positive] >= self.threshold { self.positive } else { 1 - self.positive }
@@ -97,7 +109,7 @@ impl Wants {
         let mut decides = false;
         let output = app.model().output();
         for (name, value) in &pairs {
-            if name == THRESHOLD && threshold.replace(read_threshold(value)?).is_some() {
+            if name == THRESHOLD && threshold.replace(read_threshold(value)).is_some() {
                 return Err(ApiError::bad_request(format!("{THRESHOLD} stands twice in the query")));
             }
             for wanted in value.split(',').filter(|_| name == WITH).map(str::trim).filter(|wanted| !wanted.is_empty()) {
@@ -126,31 +138,31 @@ impl Wants {
         }
         if decides || threshold.is_some() {
             wants.anything = true;
-            wants.decision = Some(rule(output, threshold)?);
-        }
-        if wants.contributions {
-            app.check_explains()?;
+            wants.decision = Some(Rule::new(output, threshold)?);
         }
         Ok(wants)
     }
 }
 
-fn read_threshold(text: &str) -> Result<f64, ApiError> {
-    let number = text.trim().parse().ok().filter(|number| (0.0..=1.0).contains(number));
-    number.ok_or_else(|| ApiError::bad_request(format!("{THRESHOLD}: expected a number from 0 to 1")))
+/// A threshold as callers write it; what is no number is none from 0 to 1 either.
+pub fn read_threshold(text: &str) -> f64 {
+    text.trim().parse().unwrap_or(f64::NAN)
+}
+
+/// A threshold as API descriptions have it.
+pub fn threshold_schema() -> serde_json::Value {
+    json!({
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "description": "Decide for the positive class from this probability on, and say so in decision",
+    })
 }
 
 /// The place of the class that thresholds speak of.
-fn positive(output: &Output) -> Option<usize> {
+pub fn positive(output: &Output) -> Option<usize> {
     match output {
         Output::Regression { .. } => None,
         Output::Classification { positive_class, .. } => *positive_class,
     }
-}
-
-fn rule(output: &Output, threshold: Option<f64>) -> Result<Rule, ApiError> {
-    let own = if let Output::Classification { threshold, .. } = output { *threshold } else { None };
-    let positive = positive(output);
-    let positive = positive.ok_or_else(|| ApiError::bad_request("a threshold decides between two classes only"))?;
-    Ok(Rule { positive, threshold: threshold.or(own).unwrap_or(EVEN) })
 }

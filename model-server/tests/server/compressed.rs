@@ -84,7 +84,7 @@ async fn what_is_too_large_when_unpacked_or_not_whole_is_refused() {
     let answer = client.send(post("application/json", "gzip, zstd", "")).await;
     assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(answer.header("accept-encoding"), "gzip, deflate, zstd");
-    let free = client.app.limits.max_pending_bytes.div_ceil(16 << 10);
+    let free = client.app.settings.limits.max_pending_bytes.div_ceil(16 << 10);
     assert_eq!(client.app.pending.available_permits(), free, "what was held is given back");
 }
 

@@ -184,7 +184,7 @@ async fn a_passed_deadline_is_504_and_a_senseless_one_400() {
 async fn where_there_is_no_room_the_caller_is_told_to_come_back() {
     let client = Client::new(dispatch());
     let app = client.app.clone();
-    let all = app.in_flight.acquire_many(app.limits.max_in_flight as u32).await.unwrap();
+    let all = app.in_flight.acquire_many(app.settings.limits.max_in_flight as u32).await.unwrap();
     let row = r#"{"orders_placed": 10, "product_code": "SKU001"}"#;
     let answer = client.post("/predict", row).await;
     assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));

@@ -41,7 +41,7 @@ impl Server {
 
     /// Serves `app`.
     pub fn of(app: Arc<App>) -> Server {
-        let options = Options::new(&app.limits);
+        let options = Options::new(&app.settings.limits);
         Server::with(app, options)
     }
 

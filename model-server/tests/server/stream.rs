@@ -156,7 +156,7 @@ async fn a_row_without_end_and_too_many_streams_are_refused() {
     let endless = format!("{{\"orders_placed\": {}", " ".repeat(2 << 20));
     let answer = post(&client, "application/x-ndjson", endless).await;
     assert_eq!(lines(&answer), [json!({"error": "row 1: expected a line of at most 1048576 bytes"})]);
-    let _all = client.app.streams.acquire_many(client.app.limits.max_streams as u32).await.unwrap();
+    let _all = client.app.streams.acquire_many(client.app.settings.limits.max_streams as u32).await.unwrap();
     let answer = post(&client, "text/csv", "x\n").await;
     assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));
 }

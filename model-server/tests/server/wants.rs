@@ -5,7 +5,9 @@ use axum::http::{Request, StatusCode, Version};
 use prost::Message;
 use serde_json::{Value, json};
 use slipway_conformance::grpc::client::framed;
-use slipway_conformance::grpc::messages::{Contents, InferRequest, InferResponse, Requested, Tensor};
+use slipway_conformance::grpc::messages::{
+    Choice, Contents, InferRequest, InferResponse, Parameter, Requested, Tensor,
+};
 
 use crate::support::{Answer, Client, crime, dispatch, forest, iris, orders};
 
@@ -163,15 +165,84 @@ async fn tensors_carry_contributions_and_identifiers_where_they_are_asked_for() 
 }
 
 #[tokio::test]
-async fn calls_carry_contributions_and_identifiers() {
+async fn tensors_carry_decisions_where_they_or_a_threshold_are_asked_for() {
     let client = Client::new(crime());
-    let input = |name: &str, value: f64| Tensor {
+    // The probability of not being caught is 0.88, and 0.5.
+    let tensor = |name: &str, data: Value| json!({"name": name, "datatype": "FP64", "shape": [2], "data": data});
+    let inputs = json!([tensor("x", json!([2, 0])), tensor("y", json!([0, 0]))]);
+    let decision = |threshold: Value| {
+        let body = json!({"inputs": inputs, "outputs": [{"name": "decision"}], "parameters": {"threshold": threshold}});
+        let client = client.clone();
+        async move { client.post("/v2/models/crime/infer", body.to_string()).await }
+    };
+    for (threshold, decisions) in [
+        (json!(0.9), ["caught", "caught"]),
+        (json!("0.6"), ["not caught", "caught"]),
+        (json!(0), ["not caught", "not caught"]),
+    ] {
+        let output = decision(threshold.clone()).await.json()["outputs"][0].clone();
+        assert_eq!((&output["datatype"], &output["data"]), (&json!("BYTES"), &json!(decisions)), "{threshold}");
+    }
+    for threshold in [json!(1.5), json!("half"), json!(true), json!([])] {
+        let answer = decision(threshold.clone()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(answer.error().contains("a number from 0 to 1"), "{threshold}: {}", answer.error());
+    }
+    let body = json!({"inputs": inputs, "parameters": {"threshold": 0.9}});
+    let reply = ask(&client, "/v2/models/crime/infer", body).await;
+    let names: Vec<_> = reply["outputs"].as_array().unwrap().iter().map(|output| &output["name"]).collect();
+    assert_eq!(names, ["prediction", "probabilities", "decision"]);
+
+    let body = json!({"inputs": [], "outputs": [{"name": "decision"}]}).to_string();
+    let answer = Client::new(iris()).post("/v2/models/iris/infer", body).await;
+    assert!(answer.error().ends_with("this model has prediction, probabilities, contributions, base, prediction_id"));
+}
+
+#[tokio::test]
+async fn calls_carry_decisions() {
+    let client = Client::new(crime());
+    for (parameter, decision) in [
+        (None, "not caught"),
+        (Some(Choice::Double(0.9)), "caught"),
+        (Some(Choice::String("0.9".to_owned())), "caught"),
+        (Some(Choice::Int64(0)), "not caught"),
+    ] {
+        let parameter = parameter.map(|choice| ("threshold".to_owned(), Parameter { choice: Some(choice) }));
+        let message = InferRequest {
+            model_name: "crime".to_owned(),
+            inputs: vec![input("x", 2.0), input("y", 0.0)],
+            outputs: vec![Requested { name: "decision".to_owned(), ..Requested::default() }],
+            parameters: parameter.into_iter().collect(),
+            ..InferRequest::default()
+        };
+        let reply = call(&client, &message).await;
+        assert_eq!(reply.outputs[0].contents.as_ref().unwrap().bytes, [decision.as_bytes()]);
+    }
+}
+
+fn input(name: &str, value: f64) -> Tensor {
+    Tensor {
         name: name.to_owned(),
         datatype: "FP64".to_owned(),
         shape: vec![1],
         contents: Some(Contents { fp64s: vec![value], ..Contents::default() }),
         ..Tensor::default()
-    };
+    }
+}
+
+/// Sends a request over gRPC that is named `mine`.
+async fn call(client: &Client, message: &InferRequest) -> InferResponse {
+    let request = Request::post("/inference.GRPCInferenceService/ModelInfer").version(Version::HTTP_2);
+    let request = request.header("content-type", "application/grpc").header("x-request-id", "mine");
+    let body = Body::from(framed(&message.encode_to_vec()));
+    let (_, headers, bytes) = client.send_bytes(request.body(body).unwrap()).await;
+    assert!(headers.get("grpc-message").is_none(), "{headers:?}");
+    InferResponse::decode(&bytes[5..]).unwrap()
+}
+
+#[tokio::test]
+async fn calls_carry_contributions_and_identifiers() {
+    let client = Client::new(crime());
     let output = |name: &str| Requested { name: name.to_owned(), ..Requested::default() };
     let message = InferRequest {
         model_name: "crime".to_owned(),
@@ -179,12 +250,7 @@ async fn calls_carry_contributions_and_identifiers() {
         outputs: vec![output("contributions"), output("prediction_id")],
         ..InferRequest::default()
     };
-    let request = Request::post("/inference.GRPCInferenceService/ModelInfer").version(Version::HTTP_2);
-    let request = request.header("content-type", "application/grpc").header("x-request-id", "mine");
-    let body = Body::from(framed(&message.encode_to_vec()));
-    let (_, headers, bytes) = client.send_bytes(request.body(body).unwrap()).await;
-    assert!(headers.get("grpc-message").is_none(), "{headers:?}");
-    let reply = InferResponse::decode(&bytes[5..]).unwrap();
+    let reply = call(&client, &message).await;
     assert_eq!(reply.outputs[0].contents.as_ref().unwrap().fp64s, [2.0, -0.5]);
     let id = &reply.outputs[1].contents.as_ref().unwrap().bytes[0];
     let row = json!({"x": 2, "y": 0.5});

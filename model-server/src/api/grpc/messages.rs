@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use slipway_model::schema::MAX_FIELDS;
 
-use super::wire::{Malformed, Reader, Writer};
+use super::wire::{Malformed, Reader, Value, Writer};
 use crate::api::error::ApiError;
 use crate::api::json::Cell;
 use crate::api::v2::batch::{Data, Inferred};
 use crate::api::v2::request::{InferRequest, MAX_OUTPUTS, MAX_RANK, Tensor, Wanted};
 use crate::api::v2::{Target, binary};
+use crate::api::wants::{THRESHOLD, read_threshold};
 
 /// Why a message cannot be taken.
 enum Fault {
@@ -83,7 +84,7 @@ impl<'de> Infer<'de> {
                 5 => bounded(&mut request.inputs, input(value.bytes()?, room)?, MAX_FIELDS, "inputs")?,
                 6 => bounded(&mut request.outputs, output(value.bytes()?)?, MAX_OUTPUTS, "outputs")?,
                 7 => bounded(&mut raw, value.bytes()?, MAX_FIELDS, "raw_input_contents")?,
-                // Parameters say nothing that this server follows.
+                4 => request.threshold = threshold(value.bytes()?)?.or(request.threshold),
                 _ => {}
             }
         }
@@ -91,6 +92,31 @@ impl<'de> Infer<'de> {
         fill(&mut infer.request.inputs, &raw, room)?;
         Ok(infer)
     }
+}
+
+/// The value of an entry of `parameters`, where it is that of a threshold: a number, or a text that is one.
+fn threshold(entry: &[u8]) -> Result<Option<f64>, Malformed> {
+    let (mut is_threshold, mut number) = (false, None);
+    let mut reader = Reader::new(entry);
+    while let Some((place, value)) = reader.next()? {
+        match place {
+            1 => is_threshold = value.text()? == THRESHOLD,
+            2 => {
+                let mut parameter = Reader::new(value.bytes()?);
+                while let Some((kind, value)) = parameter.next()? {
+                    // Of the kinds of parameters: int64_param, string_param, double_param.
+                    number = match (kind, value) {
+                        (2, Value::Varint(whole)) => Some(whole.cast_signed() as f64),
+                        (3, value) => Some(read_threshold(value.text()?)),
+                        (4, Value::Fixed64(bytes)) => Some(f64::from_le_bytes(bytes)),
+                        _ => Some(f64::NAN),
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(number.filter(|_| is_threshold))
 }
 
 /// Adds an element to a list of at most `most`.

@@ -118,7 +118,7 @@ pub fn require(headers: &HeaderMap) -> Result<(), ApiError> {
 
 /// The one message of a body, unpacked where it is compressed.
 pub async fn message(app: &App, headers: &HeaderMap, mut held: Held) -> Result<Held, ApiError> {
-    let Frame { is_compressed } = Frame::read(&held.bytes)?;
+    let is_compressed = is_compressed(&held.bytes)?;
     held.bytes.advance(PREFIX);
     if !is_compressed {
         return Ok(held);
@@ -127,26 +127,18 @@ pub async fn message(app: &App, headers: &HeaderMap, mut held: Held) -> Result<H
     let coding = coding.ok_or_else(|| ApiError::bad_request(format!("a compressed message without {ENCODING}")))?;
     // The room that the packed message takes is given back when it has been read.
     let packed = Body::from(std::mem::take(&mut held.bytes));
-    body::read(&HeaderMap::new(), packed, Some(coding), &app.limits, &app.pending).await
+    body::read(&HeaderMap::new(), packed, Some(coding), &app.settings.limits, &app.pending).await
 }
 
-/// What stands before a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Frame {
-    is_compressed: bool,
-}
-
-impl Frame {
-    /// Of a body that is one whole message.
-    fn read(body: &[u8]) -> Result<Frame, ApiError> {
-        let Some((&[compressed, length @ ..], message)) = body.split_first_chunk::<PREFIX>() else {
-            return Err(ApiError::bad_request("the body holds no message"));
-        };
-        if message.len() == u32::from_be_bytes(length) as usize && compressed <= 1 {
-            Ok(Frame { is_compressed: compressed == 1 })
-        } else {
-            Err(ApiError::bad_request("expected one whole message"))
-        }
+/// Whether the one whole message that a body is to be is compressed.
+fn is_compressed(body: &[u8]) -> Result<bool, ApiError> {
+    let Some((&[compressed, length @ ..], message)) = body.split_first_chunk::<PREFIX>() else {
+        return Err(ApiError::bad_request("the body holds no message"));
+    };
+    if message.len() == u32::from_be_bytes(length) as usize && compressed <= 1 {
+        Ok(compressed == 1)
+    } else {
+        Err(ApiError::bad_request("expected one whole message"))
     }
 }
 
@@ -232,10 +224,10 @@ mod tests {
 
     #[test]
     fn a_body_is_one_whole_message() {
-        assert!(!Frame::read(&[0, 0, 0, 0, 2, 7, 8]).unwrap().is_compressed);
-        assert!(Frame::read(&[1, 0, 0, 0, 0]).unwrap().is_compressed);
+        assert!(!is_compressed(&[0, 0, 0, 0, 2, 7, 8]).unwrap());
+        assert!(is_compressed(&[1, 0, 0, 0, 0]).unwrap());
         for bad in [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 0, 2, 7], &[0, 0, 0, 0, 1, 7, 8], &[2, 0, 0, 0, 0]] {
-            assert!(Frame::read(bad).is_err(), "{bad:?}");
+            assert!(is_compressed(bad).is_err(), "{bad:?}");
         }
     }
 }

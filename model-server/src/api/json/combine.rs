@@ -7,7 +7,8 @@ use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use slipway_model::{FieldError, Value};
 
 use super::Cell;
-use super::rows::{Part, RowError, Scan};
+use super::rows::{Elements, List, Part, Scan};
+use super::table::{Outcome, Table};
 use crate::api::error::ApiError;
 
 /// The key under which an object holds the lists.
@@ -71,7 +72,7 @@ impl Lists {
 pub struct Combined<'a, 'm>(pub &'a mut Scan<'m>);
 
 impl<'de> DeserializeSeed<'de> for Combined<'_, '_> {
-    type Value = (Lists, Vec<Result<Vec<f64>, RowError>>);
+    type Value = (Lists, Table);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
@@ -79,7 +80,7 @@ impl<'de> DeserializeSeed<'de> for Combined<'_, '_> {
 }
 
 impl<'de> Visitor<'de> for Combined<'_, '_> {
-    type Value = (Lists, Vec<Result<Vec<f64>, RowError>>);
+    type Value = (Lists, Table);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of lists of rows' parts")
@@ -89,7 +90,7 @@ impl<'de> Visitor<'de> for Combined<'_, '_> {
         let scan = self.0;
         let mut lists: Vec<Vec<Part>> = Vec::new();
         let mut room = scan.max_rows;
-        while let Some(parts) = list.next_element_seed(Parts { scan: &mut *scan, room })? {
+        while let Some(parts) = list.next_element_seed(List::<Vec<Part>>::new(&mut *scan, room))? {
             room -= parts.len();
             if lists.len() == MAX_LISTS {
                 return Err(de::Error::custom(format_args!("more than {MAX_LISTS} lists under {COMBINE}")));
@@ -104,7 +105,7 @@ impl<'de> Visitor<'de> for Combined<'_, '_> {
         let Some(count) = count else { return Err(scan.stop(ApiError::too_many_rows(scan.max_rows))) };
         let ids = lists.iter_mut().map(|list| list.iter_mut().map(|part| part.id.take()).collect());
         let told = Lists(ids.collect());
-        let mut rows = Vec::with_capacity(count);
+        let mut rows = Table::new(scan.fields.len());
         for row in 0..count {
             scan.look_at_deadline(row)?;
             let places = told.places(row);
@@ -116,7 +117,7 @@ impl<'de> Visitor<'de> for Combined<'_, '_> {
 }
 
 /// The row that parts make together.
-fn combine(scan: &mut Scan<'_>, number: usize, parts: &[&Part]) -> Result<Vec<f64>, RowError> {
+fn combine(scan: &mut Scan<'_>, number: usize, parts: &[&Part]) -> Outcome {
     let fields = scan.fields;
     let mut row = vec![0.0; fields.len()];
     let mut errors: Vec<(usize, FieldError)> = Vec::new();
@@ -139,38 +140,20 @@ fn combine(scan: &mut Scan<'_>, number: usize, parts: &[&Part]) -> Result<Vec<f6
     if errors.is_empty() { Ok(row) } else { Err(scan.row_error(number, errors)) }
 }
 
-/// One of the lists, of at most `room` elements.
-struct Parts<'a, 'm> {
-    scan: &'a mut Scan<'m>,
-    room: usize,
-}
+impl Elements for Vec<Part> {
+    const NAME: &'static str = "a list of rows' parts";
 
-impl<'de> DeserializeSeed<'de> for Parts<'_, '_> {
-    type Value = Vec<Part>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Parts<'_, '_> {
-    type Value = Vec<Part>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of rows' parts")
+    fn none(_: &Scan<'_>) -> Vec<Part> {
+        Vec::new()
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let Parts { scan, room } = self;
-        let mut parts = Vec::new();
-        while let Some(part) = list.next_element_seed(PartReader(&mut *scan))? {
-            if parts.len() == room {
-                return Err(scan.stop(ApiError::too_many_rows(scan.max_rows)));
-            }
-            parts.push(part);
-            scan.look_at_deadline(parts.len())?;
-        }
-        Ok(parts)
+    fn number(&self) -> usize {
+        self.len()
+    }
+
+    fn read<'de, A: SeqAccess<'de>>(&mut self, scan: &mut Scan<'_>, list: &mut A) -> Result<bool, A::Error> {
+        let part = list.next_element_seed(PartReader(scan))?;
+        Ok(part.map(|part| self.push(part)).is_some())
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod combine;
 pub mod rows;
+pub mod table;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

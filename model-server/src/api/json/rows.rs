@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use slipway_model::{Field, FieldError, Value};
 
 use super::combine::{COMBINE, Combined, ID, Id, Lists};
+use super::table::{Outcome, Table};
 use super::{Cell, Key, Keys, duplicate, fault};
 use crate::api::deadline::Deadline;
 use crate::api::error::{ApiError, Detail, summary};
@@ -39,7 +41,7 @@ pub struct Rows {
     /// How the rows stood in it.
     pub shape: Shape,
     /// Each row, decoded, or what is wrong with it.
-    pub rows: Vec<Result<Vec<f64>, RowError>>,
+    pub rows: Table,
     /// The fields that the model does not know.
     pub unknown: Unknown,
 }
@@ -127,7 +129,7 @@ pub fn read(app: &App, body: &[u8], form: Form, deadline: Deadline) -> Result<Ro
 }
 
 /// Reads row `number` of a stream. What is no JSON costs only itself.
-pub fn read_one(app: &App, line: &[u8], number: usize, unknown: &mut Unknown) -> Result<Vec<f64>, RowError> {
+pub fn read_one(app: &App, line: &[u8], number: usize, unknown: &mut Unknown) -> Outcome {
     let mut scan = Scan::new(app, Deadline::none());
     scan.unknown = std::mem::take(unknown);
     let mut deserializer = serde_json::Deserializer::from_slice(line);
@@ -189,8 +191,6 @@ impl<'m> Scan<'m> {
     }
 }
 
-type Outcome = Result<Vec<f64>, RowError>;
-
 /// The whole body. Gives how rows stand in it, and the rows.
 struct Body<'a, 'm> {
     scan: &'a mut Scan<'m>,
@@ -198,7 +198,7 @@ struct Body<'a, 'm> {
 }
 
 impl<'de> DeserializeSeed<'de> for Body<'_, '_> {
-    type Value = (Shape, Vec<Outcome>);
+    type Value = (Shape, Table);
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
@@ -206,7 +206,7 @@ impl<'de> DeserializeSeed<'de> for Body<'_, '_> {
 }
 
 impl<'de> Visitor<'de> for Body<'_, '_> {
-    type Value = (Shape, Vec<Outcome>);
+    type Value = (Shape, Table);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.form {
@@ -219,11 +219,13 @@ impl<'de> Visitor<'de> for Body<'_, '_> {
         if self.form == Form::Instances {
             return Err(de::Error::invalid_type(de::Unexpected::Seq, &self));
         }
-        Ok((Shape::List, List(self.scan).visit_seq(list)?))
+        let room = self.scan.max_rows;
+        Ok((Shape::List, List::<Table>::new(self.scan, room).visit_seq(list)?))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         let Body { scan, form } = self;
+        let room = scan.max_rows;
         let mut row = RowReader::new(1, scan.fields);
         let mut lists = None;
         while let Some(Key(key)) = object.next_key()? {
@@ -237,7 +239,7 @@ impl<'de> Visitor<'de> for Body<'_, '_> {
                     let (lists, rows) = object.next_value_seed(Combined(&mut *scan))?;
                     (Shape::Combined(lists), rows)
                 } else {
-                    (Shape::List, object.next_value_seed(List(&mut *scan))?)
+                    (Shape::List, object.next_value_seed(List::new(&mut *scan, room))?)
                 });
             } else if form == Form::Instances {
                 row.others.add(key)?;
@@ -252,40 +254,87 @@ impl<'de> Visitor<'de> for Body<'_, '_> {
                 Ok(rows)
             }
             None if form == Form::Instances => Err(de::Error::missing_field(INSTANCES)),
-            None => Ok((Shape::Single, vec![row.finish(scan)])),
+            None => {
+                let mut rows = Table::new(scan.fields.len());
+                rows.push(row.finish(scan));
+                Ok((Shape::Single, rows))
+            }
         }
     }
 }
 
-/// A list of rows.
-struct List<'a, 'm>(&'a mut Scan<'m>);
+/// A list of rows or of parts of rows.
+pub struct List<'a, 'm, E> {
+    scan: &'a mut Scan<'m>,
+    /// Most elements.
+    room: usize,
+    elements: PhantomData<E>,
+}
 
-impl<'de> DeserializeSeed<'de> for List<'_, '_> {
-    type Value = Vec<Outcome>;
+/// What the elements of a list become.
+pub trait Elements: Sized {
+    /// The list, for messages.
+    const NAME: &'static str;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    /// None so far.
+    fn none(scan: &Scan<'_>) -> Self;
+
+    /// How many there are.
+    fn number(&self) -> usize;
+
+    /// Reads another one. Returns whether there was one.
+    fn read<'de, A: SeqAccess<'de>>(&mut self, scan: &mut Scan<'_>, list: &mut A) -> Result<bool, A::Error>;
+}
+
+impl<'a, 'm, E> List<'a, 'm, E> {
+    /// Of at most `room` elements.
+    pub fn new(scan: &'a mut Scan<'m>, room: usize) -> List<'a, 'm, E> {
+        List { scan, room, elements: PhantomData }
+    }
+}
+
+impl<'de, E: Elements> DeserializeSeed<'de> for List<'_, '_, E> {
+    type Value = E;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<E, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for List<'_, '_> {
-    type Value = Vec<Outcome>;
+impl<'de, E: Elements> Visitor<'de> for List<'_, '_, E> {
+    type Value = E;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of rows")
+        f.write_str(E::NAME)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let scan = self.0;
-        let mut rows = Vec::new();
-        while let Some(row) = list.next_element_seed(Row { scan: &mut *scan, number: rows.len() + 1 })? {
-            if rows.len() == scan.max_rows {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<E, A::Error> {
+        let List { scan, room, .. } = self;
+        let mut elements = E::none(scan);
+        while elements.read(scan, &mut list)? {
+            if elements.number() > room {
                 return Err(scan.stop(ApiError::too_many_rows(scan.max_rows)));
             }
-            rows.push(row);
-            scan.look_at_deadline(rows.len())?;
+            scan.look_at_deadline(elements.number())?;
         }
-        Ok(rows)
+        Ok(elements)
+    }
+}
+
+impl Elements for Table {
+    const NAME: &'static str = "a list of rows";
+
+    fn none(scan: &Scan<'_>) -> Table {
+        Table::new(scan.fields.len())
+    }
+
+    fn number(&self) -> usize {
+        self.count()
+    }
+
+    fn read<'de, A: SeqAccess<'de>>(&mut self, scan: &mut Scan<'_>, list: &mut A) -> Result<bool, A::Error> {
+        let row = list.next_element_seed(Row { scan, number: self.count() + 1 })?;
+        Ok(row.map(|row| self.push(row)).is_some())
     }
 }
 

@@ -80,8 +80,7 @@ pub fn document(artefact: &Artefact, settings: &Settings, max_rows: usize) -> Va
                 "Threshold": {
                     "name": wants::THRESHOLD,
                     "in": "query",
-                    "description": "Decide for the positive class from this probability on, and say so in decision",
-                    "schema": {"type": "number", "minimum": 0, "maximum": 1},
+                    "schema": wants::threshold_schema(),
                 },
                 "JsonLength": parameter(
                     &binary::HEADER,

@@ -6,9 +6,10 @@ use slipway_spec::FeatureType;
 
 use super::{example, example_row, reference};
 use crate::api::json::combine::{COMBINE, ID, MAX_ID, MAX_LISTS};
+use crate::api::v2::DECISION;
 use crate::api::v2::batch::output_names;
 use crate::api::v2::request::MAX_RANK;
-use crate::api::wants::Extra;
+use crate::api::wants::{self, Extra};
 
 /// All schemas by their names.
 pub fn all(manifest: &Manifest) -> Value {
@@ -224,9 +225,13 @@ fn errors(manifest: &Manifest) -> Value {
 }
 
 fn tensors(manifest: &Manifest) -> Value {
-    let outputs = output_names(!manifest.output.classes().is_empty());
+    let outputs = output_names(&manifest.output);
     let text = json!({"type": "string"});
     let binary = json!({"type": "boolean", "description": "Whether outputs are wanted as bytes behind the JSON"});
+    let mut parameters = json!({"binary_data_output": binary});
+    if outputs.contains(&DECISION) {
+        parameters[wants::THRESHOLD] = wants::threshold_schema();
+    }
     json!({
         "Tensor": {
             "type": "object",
@@ -248,7 +253,7 @@ fn tensors(manifest: &Manifest) -> Value {
             "required": ["inputs"],
             "properties": {
                 "id": text,
-                "parameters": {"type": "object", "properties": {"binary_data_output": binary}},
+                "parameters": {"type": "object", "properties": parameters},
                 "inputs": {"type": "array", "items": reference("Tensor"), "minItems": 1},
                 "outputs": {"type": "array", "items": {
                     "type": "object",

@@ -20,7 +20,7 @@ use super::body::{self, Source};
 use super::coding::Coding;
 use super::deadline::Deadline;
 use super::error::ApiError;
-use super::json::rows::RowError;
+use super::json::table::{Outcome, Table};
 use super::predict::predict_together;
 use super::tell::Teller;
 use crate::state::App;
@@ -76,9 +76,6 @@ impl Format {
     }
 }
 
-/// A decoded row, or what is wrong with it.
-type Outcome = Result<Vec<f64>, RowError>;
-
 /// What reading a stream gives.
 enum Next {
     /// A row.
@@ -113,6 +110,13 @@ async fn start(app: Arc<App>, request: Request, format: Format, teller: Teller) 
     let Ok(permit) = app.streams.clone().try_acquire_owned() else {
         return Err(body::refuse(headers, body, ApiError::too_many_requests()).await);
     };
+    if teller.wants.contributions {
+        let explained = app.clone();
+        let known = tokio::task::spawn_blocking(move || explained.check_explains()).await;
+        if let Err(error) = known.unwrap_or_else(|_| Err(ApiError::internal())) {
+            return Err(body::refuse(headers, body, error).await);
+        }
+    }
     let mut source = Source::new(body, coding, &app.pending);
     let mut reader = Reader::new(format);
     // A table's header is judged before the reply begins.
@@ -122,7 +126,7 @@ async fn start(app: Arc<App>, request: Request, format: Format, teller: Teller) 
             Ok(false) => {}
             Err(error) => return Err(body::refuse(headers, source.body, error).await),
         }
-        match source.next_or_discard(&app.limits).await? {
+        match source.next_or_discard(&app.settings.limits).await? {
             Some(bytes) => reader.push(bytes),
             None => reader.finish(),
         }
@@ -177,7 +181,7 @@ async fn run(app: Arc<App>, mut worker: Worker, mut source: Source, sender: mpsc
                 body::discard(&mut source.body).await;
                 return;
             }
-            State::Starved => match source.next_or_discard(&app.limits).await {
+            State::Starved => match source.next_or_discard(&app.settings.limits).await {
                 Ok(Some(bytes)) => worker.reader.push(bytes),
                 Ok(None) => worker.reader.finish(),
                 Err(error) => {
@@ -224,13 +228,13 @@ impl Worker {
         }
         let most =
             (MAX_TOGETHER / model.fields().len().max(model.output().width())).clamp(1, self.teller.together(app));
-        let mut together: Vec<Outcome> = Vec::with_capacity(most);
+        let mut together = Table::new(model.fields().len());
         let mut broken = None;
         let state = loop {
-            if together.len() == most {
+            if together.count() == most {
                 break State::Busy;
             }
-            match self.reader.next(app, self.rows + together.len() + 1) {
+            match self.reader.next(app, self.rows + together.count() + 1) {
                 Next::Row(row) => together.push(row),
                 Next::Starved => break State::Starved,
                 Next::End => break State::Ended,
@@ -241,7 +245,7 @@ impl Worker {
             }
         };
         let mut good = 0;
-        let count = together.len();
+        let count = together.count();
         predict_together(app, &self.teller, self.rows + 1, together, |row| {
             self.rows += 1;
             good += usize::from(row.is_ok());

@@ -90,7 +90,7 @@ impl Writer {
             numbers(output, &[range.low, range.high]);
         }
         output.push(b',');
-        output.extend_from_slice(told.id.as_bytes());
+        output.extend_from_slice(&told.id.digits());
         output.extend_from_slice(b",\n");
     }
 

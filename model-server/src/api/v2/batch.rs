@@ -9,13 +9,13 @@ use slipway_model::{FieldError, Prediction, Value};
 use slipway_spec::FeatureType;
 
 use super::request::{self, InferRequest, Tensor};
-use super::{BASE, CONTRIBUTIONS, PREDICTION, PREDICTION_ID, PROBABILITIES, RANGE, binary};
+use super::{BASE, CONTRIBUTIONS, DECISION, PREDICTION, PREDICTION_ID, PROBABILITIES, RANGE, binary};
 use crate::api::deadline::Deadline;
 use crate::api::error::{ApiError, Detail};
 use crate::api::json::Cell;
 use crate::api::json::rows::{MAX_DETAILS, Unknown};
 use crate::api::tell::{Teller, Told};
-use crate::api::wants::Wants;
+use crate::api::wants::{self, Rule, Wants};
 use crate::ids::Naming;
 use crate::state::App;
 
@@ -73,19 +73,18 @@ pub fn infer<'a>(
 ) -> Result<Inferred<'a>, ApiError> {
     let wanted = wanted_outputs(app, request)?;
     let contributions = wanted.iter().any(|(wanted, _)| matches!(wanted, Wanted::Contributions | Wanted::Base));
-    if contributions {
-        app.check_explains()?;
-        if app.explains_slowly() && !may_be_slow(app, body) {
-            return Err(ApiError::bad_request("outputs: names are to be written without escapes"));
-        }
+    if contributions && app.explains_slowly() && !may_be_slow(app, body) {
+        return Err(ApiError::bad_request("outputs: names are to be written without escapes"));
     }
+    let decides = wanted.iter().any(|(wanted, _)| *wanted == Wanted::Decision);
+    let decision = decides.then(|| Rule::new(app.model().output(), request.threshold)).transpose()?;
     let range = wanted.iter().any(|(wanted, _)| *wanted == Wanted::Range);
     if range {
         app.check_ranges()?;
     }
     let by_id = || Naming::new(&app.artefact.digest, request.id.as_deref().map(str::as_bytes));
     let naming = if naming.by_request() { naming } else { by_id() };
-    let teller = Teller { wants: Wants { contributions, range, ..Wants::default() }, naming };
+    let teller = Teller { wants: Wants { contributions, range, decision, ..Wants::default() }, naming };
     let mut unknown = Unknown::default();
     let batch = Batch::new(app, &request.inputs, &mut unknown)?;
     if batch.rows > app.max_rows {
@@ -95,7 +94,7 @@ pub fn infer<'a>(
     let told = batch.predict(app, &teller, deadline)?;
     app.metrics.rows(told.len(), 0);
     app.metrics.unknown_fields.inc_by(unknown.count);
-    let outputs = wanted.into_iter().map(|asked| output(app, asked, &told)).collect();
+    let outputs = wanted.into_iter().map(|asked| output(app, &teller.wants, asked, &told)).collect();
     Ok(Inferred { outputs, warnings: unknown.warnings() })
 }
 
@@ -105,7 +104,7 @@ pub fn may_be_slow(app: &App, body: &[u8]) -> bool {
     app.explains_slowly() && (named(CONTRIBUTIONS) || named(BASE))
 }
 
-fn output<'a>(app: &'a App, (wanted, as_bytes): Asked, told: &[Told]) -> Output<'a> {
+fn output<'a>(app: &'a App, wants: &Wants, (wanted, as_bytes): Asked, told: &[Told]) -> Output<'a> {
     let rows = told.len();
     let classes = app.model().output().classes();
     let numbers = |name, width: Option<usize>, numbers: Vec<f64>| {
@@ -119,6 +118,9 @@ fn output<'a>(app: &'a App, (wanted, as_bytes): Asked, told: &[Told]) -> Output<
         data: Data::Texts(texts),
         as_bytes,
     };
+    let names = |places: &mut dyn Iterator<Item = usize>| {
+        places.filter_map(|class| Some(Cow::Borrowed(classes.get(class)?.as_str()))).collect()
+    };
     let explanations = || told.iter().filter_map(|told| told.explanation.as_ref());
     match wanted {
         Wanted::Prediction if classes.is_empty() => {
@@ -131,13 +133,17 @@ fn output<'a>(app: &'a App, (wanted, as_bytes): Asked, told: &[Told]) -> Output<
         Wanted::Prediction => {
             let class = |told: &Told| match &told.prediction {
                 Prediction::Number(_) => None,
-                Prediction::Class { class, .. } => classes.get(*class).map(|class| Cow::Borrowed(class.as_str())),
+                Prediction::Class { class, .. } => Some(*class),
             };
-            texts(PREDICTION, told.iter().filter_map(class).collect())
+            texts(PREDICTION, names(&mut told.iter().filter_map(class)))
         }
         Wanted::Probabilities => {
             let all = told.iter().flat_map(|told| probabilities(&told.prediction)).copied().collect();
             numbers(PROBABILITIES, Some(classes.len()), all)
+        }
+        Wanted::Decision => {
+            let rule = |told: &Told| Some(wants.decision?.decide(probabilities(&told.prediction)));
+            texts(DECISION, names(&mut told.iter().filter_map(rule)))
         }
         Wanted::Contributions => {
             let all = explanations().flat_map(|explanation| &explanation.contributions).copied().collect();
@@ -148,7 +154,7 @@ fn output<'a>(app: &'a App, (wanted, as_bytes): Asked, told: &[Told]) -> Output<
             let ranges = told.iter().filter_map(|told| told.range);
             numbers(RANGE, Some(2), ranges.flat_map(|range| [range.low, range.high]).collect())
         }
-        Wanted::PredictionId => texts(PREDICTION_ID, told.iter().map(|told| Cow::Owned(told.id.clone())).collect()),
+        Wanted::PredictionId => texts(PREDICTION_ID, told.iter().map(|told| Cow::Owned(told.id.to_string())).collect()),
     }
 }
 
@@ -164,6 +170,7 @@ fn probabilities(prediction: &Prediction) -> &[f64] {
 enum Wanted {
     Prediction,
     Probabilities,
+    Decision,
     Contributions,
     Base,
     Range,
@@ -171,31 +178,38 @@ enum Wanted {
 }
 
 impl Wanted {
-    const ALL: [(Wanted, &'static str); 6] = [
+    const ALL: [(Wanted, &'static str); 7] = [
         (Wanted::Prediction, PREDICTION),
         (Wanted::Probabilities, PROBABILITIES),
+        (Wanted::Decision, DECISION),
         (Wanted::Contributions, CONTRIBUTIONS),
         (Wanted::Base, BASE),
         (Wanted::Range, RANGE),
         (Wanted::PredictionId, PREDICTION_ID),
     ];
 
-    /// Whether it is given to who names no outputs.
-    fn is_usual(self) -> bool {
-        matches!(self, Wanted::Prediction | Wanted::Probabilities)
+    /// Whether it is given to who names no outputs, but maybe a threshold.
+    fn is_usual(self, threshold: Option<f64>) -> bool {
+        match self {
+            Wanted::Prediction | Wanted::Probabilities => true,
+            Wanted::Decision => threshold.is_some(),
+            Wanted::Contributions | Wanted::Base | Wanted::Range | Wanted::PredictionId => false,
+        }
     }
 }
 
 /// The names of the outputs that can be asked for.
-pub fn output_names(is_classifier: bool) -> Vec<&'static str> {
-    there_are(is_classifier).map(|(_, name)| name).collect()
+pub fn output_names(output: &slipway_model::Output) -> Vec<&'static str> {
+    there_are(output).map(|(_, name)| name).collect()
 }
 
-fn there_are(is_classifier: bool) -> impl Iterator<Item = (Wanted, &'static str)> {
+fn there_are(output: &slipway_model::Output) -> impl Iterator<Item = (Wanted, &'static str)> {
+    let (is_classifier, decides) = (!output.classes().is_empty(), wants::positive(output).is_some());
     Wanted::ALL.into_iter().filter(move |(wanted, _)| match wanted {
         Wanted::Probabilities => is_classifier,
+        Wanted::Decision => decides,
         Wanted::Range => !is_classifier,
-        _ => true,
+        Wanted::Prediction | Wanted::Contributions | Wanted::Base | Wanted::PredictionId => true,
     })
 }
 
@@ -204,9 +218,9 @@ type Asked = (Wanted, bool);
 
 /// The outputs to give, in the order they were asked for.
 fn wanted_outputs(app: &App, request: &InferRequest<'_>) -> Result<Vec<Asked>, ApiError> {
-    let there_are = || there_are(!app.model().output().classes().is_empty());
+    let there_are = || there_are(app.model().output());
     if request.outputs.is_empty() {
-        let usual = there_are().filter(|(output, _)| output.is_usual());
+        let usual = there_are().filter(|(output, _)| output.is_usual(request.threshold));
         return Ok(usual.map(|(output, _)| (output, request.binary_outputs)).collect());
     }
     let mut wanted: Vec<Asked> = Vec::new();

@@ -29,6 +29,8 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 const PREDICTION: &str = "prediction";
 /// The output that holds one probability a class.
 const PROBABILITIES: &str = "probabilities";
+/// The output that holds the class that a threshold decides for.
+pub const DECISION: &str = "decision";
 /// The output that holds what each field adds.
 const CONTRIBUTIONS: &str = "contributions";
 /// The output that holds what is predicted where nothing is known of a row.

@@ -10,6 +10,7 @@ use slipway_model::schema::MAX_FIELDS;
 use super::binary;
 use crate::api::error::ApiError;
 use crate::api::json::{Cell, Key, Keys, fault};
+use crate::api::wants::{THRESHOLD, read_threshold};
 
 /// Most dimensions of a tensor.
 pub const MAX_RANK: usize = 8;
@@ -27,6 +28,8 @@ pub struct InferRequest<'de> {
     pub outputs: Vec<Wanted<'de>>,
     /// Whether outputs that do not say otherwise are wanted as bytes.
     pub binary_outputs: bool,
+    /// From which probability on the positive class is decided for, where that is said.
+    pub threshold: Option<f64>,
 }
 
 /// An output that a caller names.
@@ -88,6 +91,8 @@ struct Parameters {
     output: Option<bool>,
     /// `binary_data_output` of a request.
     outputs: Option<bool>,
+    /// `threshold` of a request: a number, or a text that is one.
+    threshold: Option<f64>,
 }
 
 impl<'de> Fields<'de> for Parameters {
@@ -98,6 +103,13 @@ impl<'de> Fields<'de> for Parameters {
             "binary_data_size" => self.size = Some(object.next_value()?),
             "binary_data" => self.output = Some(object.next_value()?),
             "binary_data_output" => self.outputs = Some(object.next_value()?),
+            THRESHOLD => {
+                self.threshold = Some(match object.next_value()? {
+                    Cell::Number(number) => number,
+                    Cell::Text(text) => read_threshold(&text),
+                    _ => f64::NAN,
+                });
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -261,6 +273,7 @@ impl<'de> Fields<'de> for RequestReader<'_, 'de> {
             "parameters" => {
                 let parameters = object.next_value_seed(Object(Parameters::default()))?;
                 self.request.binary_outputs = parameters.outputs.unwrap_or(false);
+                self.request.threshold = parameters.threshold;
             }
             _ => return Ok(false),
         }
