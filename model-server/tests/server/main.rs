@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test ends")]
 
 mod browsers;
+mod chromium;
 mod combine;
 mod compressed;
 mod documents;
@@ -11,6 +12,7 @@ mod fuzz;
 mod grpc;
 mod http;
 mod infer;
+mod page;
 mod predict;
 mod process;
 mod routes;

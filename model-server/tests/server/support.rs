@@ -18,7 +18,7 @@ use slipway_model_server::api;
 use slipway_model_server::config::Limits;
 use slipway_model_server::metrics::Metrics;
 use slipway_model_server::state::{App, Lifecycle, Phase, Settings};
-use slipway_spec::FeatureType;
+use slipway_spec::{DataIdentity, FeatureType, GateResult, Outcome};
 use tower::ServiceExt;
 
 pub const VERSION: &str = "0b2c8c8e-1f44-4d0c-9a55-000000000001";
@@ -201,9 +201,22 @@ impl Kit {
             estimator: "LinearRegression".to_owned(),
             files: vec![],
             metrics: [("r2".to_owned(), 0.97)].into(),
-            gates: vec![],
+            gates: vec![GateResult {
+                metric: "r2".to_owned(),
+                outcome: Outcome::Passed,
+                observed: Some(0.97),
+                bound: Some(0.9),
+                champion: None,
+                baseline: None,
+                message: "r2 is 0.97, at least 0.9".to_owned(),
+            }],
             checks: vec![],
-            lineage: Lineage::default(),
+            lineage: Lineage {
+                data: DataIdentity { uri: "s3://data/<rows>.csv".to_owned(), ..DataIdentity::default() },
+                rows: 1000,
+                columns: 3,
+                ..Lineage::default()
+            },
             golden: Golden { tolerance: 1e-9, rows: vec![GoldenRow { row, expected }] },
             distributions,
         };

@@ -1,69 +1,11 @@
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{model}}</title>
-<link rel="icon" href="data:,">
-<style>
-:root { color-scheme: light dark; --accent: #0b6e6e; --line: #8886; }
-* { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-h1 { margin: 0; font-size: 1.6rem; overflow-wrap: anywhere; }
-.about { margin: 0 0 1.5rem; opacity: .75; overflow-wrap: anywhere; }
-form { display: grid; gap: .9rem; }
-label { display: block; font-weight: 600; overflow-wrap: anywhere; }
-.hint { font-size: .85rem; opacity: .75; }
-input, select { font: inherit; width: 100%; padding: .45rem .6rem; border: 1px solid var(--line); border-radius: .4rem; }
-button { font: inherit; font-weight: 600; padding: .55rem 1.2rem; border: 0; border-radius: .4rem; background: var(--accent); color: #fff; cursor: pointer; justify-self: start; }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-#result { border-left: 4px solid var(--accent); padding: .2rem 1rem; margin: 1.5rem 0; min-height: 2rem; overflow-wrap: anywhere; }
-#result.bad { border-color: #b3261e; }
-#result strong { font-size: 1.5rem; }
-#result ul { padding-left: 1.2rem; }
-table { width: 100%; border-collapse: collapse; margin: 1rem 0; font-size: .95rem; }
-caption { text-align: left; padding-bottom: .3rem; }
-th { font-weight: 400; text-align: left; overflow-wrap: anywhere; width: 35%; padding-right: .6rem; }
-td.number { text-align: right; white-space: nowrap; padding-right: .6rem; font-variant-numeric: tabular-nums; width: 1%; }
-.track { position: relative; height: 1rem; background: #8882; border-radius: .2rem; overflow: hidden; }
-.bar { position: absolute; top: 0; bottom: 0; background: var(--accent); }
-.bar.less { background: #c2571a; }
-.zero { position: absolute; top: 0; bottom: 0; width: 1px; background: currentColor; opacity: .5; }
-@media (max-width: 30rem) { th { width: 30%; } #result { padding-right: 0; } }
-@media (forced-colors: active) { .bar { background: Highlight; } .bar.less { background: LinkText; } }
-pre { padding: .8rem; border: 1px solid var(--line); border-radius: .4rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-</style>
-</head>
-<body>
-<main>
-<h1>{{model}}</h1>
-<p class="about">Predicts {{target}}. {{estimator}}, version {{version}}. <a href="openapi.json">API description</a></p>
-<form id="row">
-{{fields}}
-<button type="submit">Predict</button>
-</form>
-<div id="result" role="status" aria-live="polite">Fill in a row and press Predict.</div>
-<h2>The same from a terminal</h2>
-<pre tabindex="0"><code id="curl"></code></pre>
-<h2>A whole table</h2>
-<p>The first line of <code>rows.csv</code> names the fields, each other line is a row. The answer comes row by row, however many there are.</p>
-<pre tabindex="0"><code id="csv"></code></pre>
-<noscript>This page needs JavaScript to send the form; the API does not.</noscript>
-</main>
-<script>
 "use strict";
 const form = document.getElementById("row");
 const result = document.getElementById("result");
-const curl = document.getElementById("curl");
-const csv = document.getElementById("csv");
 const url = new URL("predict", document.baseURI);
 url.username = url.password = "";
-const address = url.href;
 // Most bars that are drawn.
 const MOST = 20;
-// What is asked for beside the prediction, the most first: not every model has everything.
-let extras = ["?with=contributions,range", "?with=contributions", ""];
-const key = {{keyed}} ? ` -H "Authorization: Bearer $KEY"` : "";
+const keyed = form.dataset.keyed === "true";
 
 function row() {
   const row = {};
@@ -76,6 +18,17 @@ function row() {
   return row;
 }
 
+// What is wanted beside the prediction, as the address says it.
+function address() {
+  const names = [...form.querySelectorAll("[data-with]:checked")].map(option => option.dataset.with);
+  const threshold = form.querySelector("[data-threshold]");
+  const parts = [];
+  if (names.length > 0) parts.push(`with=${names.join(",")}`);
+  if (names.includes("decision") && threshold.value !== "") parts.push(`threshold=${Number(threshold.value)}`);
+  return url.href + (parts.length > 0 ? "?" + parts.join("&") : "");
+}
+
+// A text as a shell takes it.
 function quoted(text) {
   return "'" + text.replaceAll("'", "'\\''") + "'";
 }
@@ -85,12 +38,77 @@ function cell(value) {
   return /[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
 }
 
-function showCurl() {
-  const fields = row();
-  curl.textContent = `curl ${address}${key} -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(fields))}`;
+// A value as Python writes it. Texts and finite numbers are the same in JSON.
+function inPython(value) {
+  return value === true ? "True" : value === false ? "False" : JSON.stringify(value);
+}
+
+function curl(fields) {
+  const key = keyed ? ' -H "Authorization: Bearer $KEY"' : "";
+  return `curl ${quoted(address())}${key} -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(fields))}`;
+}
+
+function python(fields) {
+  const lines = Object.entries(fields).map(([name, value]) => `    ${JSON.stringify(name)}: ${inPython(value)},\n`);
+  const key = keyed ? ', "Authorization": "Bearer " + os.environ["KEY"]' : "";
+  return `import json
+${keyed ? "import os\n" : ""}import urllib.request
+
+row = {
+${lines.join("")}}
+request = urllib.request.Request(
+    ${JSON.stringify(address())},
+    data=json.dumps(row).encode(),
+    headers={"Content-Type": "application/json"${key}},
+)
+with urllib.request.urlopen(request) as reply:
+    print(json.load(reply))`;
+}
+
+function javascript(fields) {
+  const key = keyed ? ', "Authorization": `Bearer ${process.env.KEY}`' : "";
+  return `const row = ${JSON.stringify(fields, null, 2)};
+const reply = await fetch(${JSON.stringify(address())}, {
+  method: "POST",
+  headers: { "Content-Type": "application/json"${key} },
+  body: JSON.stringify(row),
+});
+console.log(await reply.json());`;
+}
+
+function table(fields) {
+  const key = keyed ? ' -H "Authorization: Bearer $KEY"' : "";
   const lines = [Object.keys(fields), Object.values(fields)].map(cells => quoted(cells.map(cell).join(",")));
-  csv.textContent = `printf '%s\\n' ${lines.join(" ")} > rows.csv
-curl -X POST ${address}${key} -H 'Content-Type: text/csv' -T rows.csv`;
+  return `printf '%s\\n' ${lines.join(" ")} > rows.csv
+curl -X POST ${quoted(address())}${key} -H 'Content-Type: text/csv' -T rows.csv`;
+}
+
+function showSnippets() {
+  const fields = row();
+  for (const [id, snippet] of Object.entries({ curl, python, javascript, table })) {
+    document.getElementById(id).textContent = snippet(fields);
+  }
+}
+
+// Where pages may not write to the clipboard, the text is marked, to be copied by keyboard.
+async function copy(code, button) {
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(code);
+    button.textContent = "Marked";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+}
+
+for (const code of document.querySelectorAll("details code[id]")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  button.addEventListener("click", () => copy(code, button));
+  code.parentElement.after(button);
 }
 
 function add(parent, name, text) {
@@ -158,6 +176,7 @@ function show(ok, reply) {
     return;
   }
   add(add(result, "p", ""), "strong", String(reply.prediction));
+  if (reply.decision !== undefined) add(result, "p", `Decision: ${reply.decision}`);
   if (reply.probabilities) {
     const byProbability = Object.entries(reply.probabilities).sort((a, b) => b[1] - a[1]);
     const rows = byProbability.slice(0, MOST).map(([name, value]) => ({ name, text: `${(100 * value).toFixed(1)} %`, from: 0, to: value }));
@@ -171,28 +190,39 @@ function show(ok, reply) {
   for (const warning of reply.warnings || []) add(result, "p", warning);
 }
 
-form.addEventListener("input", showCurl);
-// Asks for as much as the model has.
-async function ask(body) {
-  const headers = { "Content-Type": "application/json" };
-  const post = query => fetch(address + query, { method: "POST", headers, body });
-  for (;;) {
-    const answer = await post(extras[0]);
-    if (answer.status !== 400 || extras.length === 1) return answer;
-    extras = extras.slice(1);
+// Asks for what is ticked. A model that cannot explain itself says why, and is asked for the rest.
+async function ask() {
+  const body = JSON.stringify(row());
+  const post = () => fetch(address(), { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  const answer = await post();
+  const explain = form.querySelector("[data-with=contributions]");
+  if (answer.status !== 400 || !explain.checked) return answer;
+  explain.checked = false;
+  const again = await post();
+  explain.checked = !again.ok;
+  if (again.ok) {
+    explain.disabled = true;
+    add(explain.parentElement, "span", (await answer.json()).error).className = "hint";
+    showSnippets();
   }
+  return again;
 }
+
+form.addEventListener("input", event => {
+  const { id, value } = event.target;
+  // A number and its slider show the same.
+  const other = event.target.dataset.of ? document.getElementById(event.target.dataset.of) : form.querySelector(`[data-of="${id}"]`);
+  if (other && value !== "") other.value = value;
+  showSnippets();
+});
 
 form.addEventListener("submit", async event => {
   event.preventDefault();
   try {
-    const answer = await ask(JSON.stringify(row()));
+    const answer = await ask();
     show(answer.ok, await answer.json());
   } catch (error) {
     show(false, { error: `No answer: ${error.message}` });
   }
 });
-showCurl();
-</script>
-</body>
-</html>
+showSnippets();

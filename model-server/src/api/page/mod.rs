@@ -1,0 +1,87 @@
+//! `GET /`: a page to try the model, for people; for programs, a sign of life.
+
+mod card;
+mod form;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use slipway_model::Artefact;
+
+use crate::state::App;
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+/// Nothing from elsewhere, and nothing may frame it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
+    img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// `GET /`: the page for who accepts HTML, as browsers say they do; JSON for everybody else.
+pub async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let vary = (header::VARY, HeaderValue::from_static("accept"));
+    if is_wanted(&headers) {
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+            (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            vary,
+        ];
+        return (headers, app.page.clone()).into_response();
+    }
+    let manifest = app.manifest();
+    let body = json!({"status": "alive", "model": manifest.model_name, "version": manifest.version});
+    ([vary], super::reply(&body)).into_response()
+}
+
+/// Whether a request accepts HTML, as those of browsers say that they do.
+pub fn is_wanted(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT);
+    accepted.iter().any(|accept| accept.to_str().is_ok_and(|text| text.contains("text/html")))
+}
+
+/// The page for a model; `keyed` where callers must show a key.
+pub fn html(artefact: &Artefact, keyed: bool) -> String {
+    let manifest = &artefact.manifest;
+    let fields: String =
+        manifest.input.fields().iter().enumerate().map(|(place, field)| form::control(place, field)).collect();
+    // One pass over the template, so that nothing a name holds is taken for a place of it.
+    let mut html = String::with_capacity(TEMPLATE.len() + STYLE.len() + SCRIPT.len() + fields.len() + (8 << 10));
+    let mut rest = TEMPLATE;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}").unwrap_or(("", after));
+        html.push_str(before);
+        html.push_str(&match name {
+            "model" => escape(&manifest.model_name),
+            "version" => escape(&manifest.version),
+            "estimator" => escape(&manifest.estimator),
+            "keyed" => keyed.to_string().into(),
+            "target" => escape(manifest.output.name()),
+            "options" => form::options(manifest).into(),
+            "card" => card::html(artefact).into(),
+            "style" => STYLE.into(),
+            "script" => SCRIPT.into(),
+            _ => fields.as_str().into(),
+        });
+        rest = after;
+    }
+    html.push_str(rest);
+    html
+}
+
+/// A text as HTML shows it, also in an attribute in double quotes.
+fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return text.into();
+    }
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+        .into()
+}
