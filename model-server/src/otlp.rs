@@ -135,7 +135,7 @@ async fn run(mut receiver: mpsc::Receiver<Message>, address: Uri, resource: Valu
 }
 
 async fn send(address: &Uri, body: String) -> Result<(), String> {
-    let answer = timeout(PATIENCE, probe::exchange(address, Some(body))).await;
+    let answer = timeout(PATIENCE, probe::exchange(address, Some(body), None)).await;
     let (status, _) = answer.map_err(|_| "no answer in time".to_owned())?.map_err(|error| error.to_string())?;
     if status.is_success() { Ok(()) } else { Err(format!("the collector answered {status}")) }
 }

@@ -74,10 +74,8 @@ impl StartError {
             StartError::Artefact(error) => error.exit(),
             StartError::Listen { .. } => Exit::Unavailable,
             StartError::Keys { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
-            StartError::Tls(TlsError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Exit::NotFound
-            }
-            StartError::Keys { .. } | StartError::Tls(_) => Exit::Data,
+            StartError::Tls(error) => error.exit(),
+            StartError::Keys { .. } => Exit::Data,
             StartError::System(_) => Exit::Internal,
         }
     }

@@ -1,10 +1,11 @@
 //! TLS: a certificate and its key from files, read again when they change.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use slipway_model::Digest;
+use slipway_spec::contract::Exit;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -39,6 +40,14 @@ pub enum TlsError {
         /// Why.
         source: pem::Error,
     },
+    /// A file holds certificates that nobody can be believed by.
+    #[error("{}: {source}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
     /// The two do not go together, or are of a kind that nobody uses.
     #[error("{} with {}: {source}", certificate.display(), key.display())]
     Pair {
@@ -49,6 +58,16 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+}
+
+impl TlsError {
+    /// How a program ends on this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            TlsError::File { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
+            _ => Exit::Data,
+        }
+    }
 }
 
 /// A certificate, its key, and where they came from.
@@ -95,8 +114,19 @@ impl Tls {
     }
 }
 
-fn bytes(path: &PathBuf) -> Result<Vec<u8>, TlsError> {
-    let wrong = |source| TlsError::File { path: path.clone(), source };
+/// The certificates in a file; there is at least one.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    parse(path, &bytes(path)?)
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wrong = |source| TlsError::Pem { path: path.to_owned(), expected: "certificates", source };
+    let all = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    if all.is_empty() { Err(wrong(pem::Error::NoItemsFound)) } else { Ok(all) }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let wrong = |source| TlsError::File { path: path.to_owned(), source };
     if std::fs::metadata(path).map_err(wrong)?.len() > MAX_BYTES {
         return Err(wrong(io::Error::other("larger than 1 MiB")));
     }
@@ -107,15 +137,11 @@ fn digests(files: &[Vec<u8>; 2]) -> [Digest; 2] {
     [Digest::of(&files[0]), Digest::of(&files[1])]
 }
 
-fn current(certificate: &PathBuf, key: &PathBuf, files: &[Vec<u8>; 2]) -> Result<Current, TlsError> {
-    let pem = |path: &PathBuf, expected, source| TlsError::Pem { path: path.clone(), expected, source };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&files[0]).collect();
-    let chain = chain.map_err(|source| pem(certificate, "certificates", source))?;
-    if chain.is_empty() {
-        return Err(pem(certificate, "certificates", pem::Error::NoItemsFound));
-    }
-    let secret = PrivateKeyDer::from_pem_slice(&files[1]).map_err(|source| pem(key, "a private key", source))?;
-    let pair = |source| TlsError::Pair { certificate: certificate.clone(), key: key.clone(), source };
+fn current(certificate: &Path, key: &Path, files: &[Vec<u8>; 2]) -> Result<Current, TlsError> {
+    let chain = parse(certificate, &files[0])?;
+    let no_key = |source| TlsError::Pem { path: key.to_owned(), expected: "a private key", source };
+    let secret = PrivateKeyDer::from_pem_slice(&files[1]).map_err(no_key)?;
+    let pair = |source| TlsError::Pair { certificate: certificate.to_owned(), key: key.to_owned(), source };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))

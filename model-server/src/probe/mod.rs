@@ -1,6 +1,9 @@
 //! `slipway-model-server probe`: asks a server one question, as `helm test` does, and prints the answer.
 
+mod trust;
+
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,10 +16,14 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use slipway_spec::contract::Exit;
 use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::config::Stop;
+use crate::listen::tls::TlsError;
 
 /// Largest answer that is read, bytes.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
@@ -30,8 +37,12 @@ const EXAMPLE: &str = "/paths/~1predict/post/requestBody/content/application~1js
 #[command(name = "slipway-model-server probe", bin_name = "slipway-model-server probe")]
 struct Arguments {
     /// Address to read; with --predict, the address of a model server, such as <http://time-to-dispatch.default>
-    #[arg(long, value_parser = address)]
+    #[arg(long, value_parser = any_address)]
     url: Uri,
+
+    /// For an address that begins with https://: file of the server's certificate, or of its authorities, in PEM
+    #[arg(long, env = "SLIPWAY_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
 
     /// Predict: the example of the model's own API description, or --body
     #[arg(long)]
@@ -46,13 +57,25 @@ struct Arguments {
     timeout_seconds: u64,
 }
 
-/// An address that can be asked.
+/// An address that can be asked without TLS.
 pub(crate) fn address(text: &str) -> Result<Uri, String> {
+    any_address(text)
+        .ok()
+        .filter(|uri| !is_encrypted(uri))
+        .ok_or_else(|| "write an address that begins with http://".to_owned())
+}
+
+/// An address that can be asked.
+fn any_address(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
     match (uri.scheme_str(), uri.host()) {
-        (Some("http"), Some(_)) => Ok(uri),
-        _ => Err("write an address that begins with http://".to_owned()),
+        (Some("http" | "https"), Some(_)) => Ok(uri),
+        _ => Err("write an address that begins with http:// or https://".to_owned()),
     }
+}
+
+fn is_encrypted(uri: &Uri) -> bool {
+    uri.scheme_str() == Some("https")
 }
 
 #[derive(Debug, Error)]
@@ -61,6 +84,10 @@ enum ProbeError {
     NoAnswer { url: Uri, why: String },
     #[error("{url} answered {status}: {answer}")]
     Refused { url: Uri, status: StatusCode, answer: String },
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
+    #[error("{url}: write the server's certificate with --tls-cert")]
+    NoCertificate { url: Uri },
     #[error("{url} describes no example of a prediction: write one with --body")]
     NoExample { url: Uri },
 }
@@ -71,12 +98,17 @@ impl ProbeError {
         match self {
             ProbeError::NoAnswer { .. } => true,
             ProbeError::Refused { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
-            ProbeError::NoExample { .. } => false,
+            ProbeError::Certificate(_) | ProbeError::NoCertificate { .. } | ProbeError::NoExample { .. } => false,
         }
     }
 
     fn exit(&self) -> Exit {
-        if self.may_pass() { Exit::Unavailable } else { Exit::Data }
+        match self {
+            ProbeError::NoCertificate { .. } => Exit::Usage,
+            ProbeError::Certificate(error) => error.exit(),
+            _ if self.may_pass() => Exit::Unavailable,
+            _ => Exit::Data,
+        }
     }
 }
 
@@ -107,9 +139,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Asks until there is an answer, an error that will not pass, or no time left.
 async fn ask_until(arguments: &Arguments) -> Result<String, ProbeError> {
     let deadline = Instant::now() + Duration::from_secs(arguments.timeout_seconds);
+    let tls = match &arguments.tls_cert {
+        _ if !is_encrypted(&arguments.url) => None,
+        Some(file) => Some(trust::connector(file)?),
+        None => return Err(ProbeError::NoCertificate { url: arguments.url.clone() }),
+    };
     let mut last = ProbeError::NoAnswer { url: arguments.url.clone(), why: "not in time".to_owned() };
     loop {
-        match timeout_at(deadline, ask(arguments)).await {
+        match timeout_at(deadline, ask(arguments, tls.as_ref())).await {
             Ok(Err(error)) if error.may_pass() => last = error,
             Ok(settled) => return settled,
             Err(_) => return Err(last),
@@ -120,21 +157,21 @@ async fn ask_until(arguments: &Arguments) -> Result<String, ProbeError> {
     }
 }
 
-async fn ask(arguments: &Arguments) -> Result<String, ProbeError> {
+async fn ask(arguments: &Arguments, tls: Option<&TlsConnector>) -> Result<String, ProbeError> {
     if !arguments.predict {
-        return send(&arguments.url, None).await;
+        return send(&arguments.url, None, tls).await;
     }
     let body = match &arguments.body {
         Some(body) => body.clone(),
-        None => example(&at(&arguments.url, "openapi.json")?).await?,
+        None => example(&at(&arguments.url, "openapi.json")?, tls).await?,
     };
-    send(&at(&arguments.url, "predict")?, Some(body)).await
+    send(&at(&arguments.url, "predict")?, Some(body), tls).await
 }
 
 /// The example of a prediction in the API description at `url`.
-async fn example(url: &Uri) -> Result<String, ProbeError> {
+async fn example(url: &Uri, tls: Option<&TlsConnector>) -> Result<String, ProbeError> {
     let description: Value =
-        serde_json::from_str(&send(url, None).await?).map_err(|_| ProbeError::NoExample { url: url.clone() })?;
+        serde_json::from_str(&send(url, None, tls).await?).map_err(|_| ProbeError::NoExample { url: url.clone() })?;
     match description.pointer(EXAMPLE) {
         Some(example) => Ok(example.to_string()),
         None => Err(ProbeError::NoExample { url: url.clone() }),
@@ -148,20 +185,36 @@ fn at(base: &Uri, path: &str) -> Result<Uri, ProbeError> {
 }
 
 /// Sends one request, a POST where there is a body, and reads the answer.
-async fn send(url: &Uri, body: Option<String>) -> Result<String, ProbeError> {
-    let (status, answer) =
-        exchange(url, body).await.map_err(|why| ProbeError::NoAnswer { url: url.clone(), why: why.to_string() })?;
+async fn send(url: &Uri, body: Option<String>, tls: Option<&TlsConnector>) -> Result<String, ProbeError> {
+    let (status, answer) = exchange(url, body, tls)
+        .await
+        .map_err(|why| ProbeError::NoAnswer { url: url.clone(), why: why.to_string() })?;
     let answer = String::from_utf8_lossy(&answer).trim().to_owned();
     if status.is_success() { Ok(answer) } else { Err(ProbeError::Refused { url: url.clone(), status, answer }) }
 }
 
-/// Sends one request, a POST of JSON where there is a body, and reads the answer.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Sends one request, a POST of JSON where there is a body, and reads the answer; over TLS, if that is given.
 pub(crate) async fn exchange(
     url: &Uri,
     body: Option<String>,
-) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, url.port_u16().unwrap_or(80))).await?;
+    tls: Option<&TlsConnector>,
+) -> Result<(StatusCode, Bytes), Failure> {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.port_u16().unwrap_or(if is_encrypted(url) { 443 } else { 80 });
+    let stream = TcpStream::connect((host.as_str(), port)).await?;
+    match tls {
+        None => exchange_over(stream, url, body).await,
+        Some(tls) => exchange_over(tls.connect(ServerName::try_from(host)?, stream).await?, url, body).await,
+    }
+}
+
+async fn exchange_over(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    url: &Uri,
+    body: Option<String>,
+) -> Result<(StatusCode, Bytes), Failure> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // How it ends is told to the sender.
     let connection = tokio::spawn(connection);
@@ -237,8 +290,9 @@ mod tests {
 
     #[test]
     fn only_http_addresses_are_taken() {
-        for url in ["time-to-dispatch", "https://example.com", "/predict"] {
+        for url in ["time-to-dispatch", "ftp://example.com", "/predict"] {
             assert!(arguments(&["--url", url]).is_err(), "{url}");
         }
+        assert!(address("https://example.com").is_err() && address("http://example.com").is_ok());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
@@ -19,6 +20,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::http::Connection;
+use crate::process::Server as Process;
 use crate::sockets::Server;
 use crate::support::twice;
 
@@ -103,6 +105,41 @@ fn who_does_not_speak_tls_gets_no_answer_and_no_time() {
     assert!(Connection::open(server.address).unwrap().is_closed(), "more than allowed");
     server.await_connections(0);
     drop(held);
+}
+
+#[test]
+fn the_probe_believes_the_certificate_that_it_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    twice().write(dir.path());
+    let [certificate, key] = ["one.pem", "one.key"].map(|name| file(name).display().to_string());
+    let tls = ["--tls-cert", &certificate, "--tls-key", &key];
+    let server = Process::start(dir.path(), &[&tls[..], &["--listen", "0.0.0.0:0", "--drain-seconds", "0"]].concat());
+    let port = server.address.port();
+    let probe = |url: &str, arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut probe = Command::new(env!("CARGO_BIN_EXE_slipway-model-server"));
+        probe.env_clear().args(["probe", "--predict", "--timeout-seconds", "1", "--url", url]).args(arguments);
+        let output = probe.envs(variables.iter().copied()).output().unwrap();
+        let told = [output.stdout, output.stderr].map(|told| String::from_utf8(told).unwrap());
+        (output.status.code().unwrap(), told.concat())
+    };
+    let url = format!("https://localhost:{port}/");
+    let (code, told) = probe(&url, &["--tls-cert", &certificate], &[]);
+    assert!(code == 0 && told.contains("\"prediction\""), "{told}");
+    // As in the server's own pod: by a name that the certificate does not have, with the variable that the server has.
+    let (code, told) = probe(&format!("https://127.0.0.2:{port}"), &[], &[("SLIPWAY_TLS_CERT", &certificate)]);
+    assert!(code == 0 && told.contains("\"prediction\""), "{told}");
+    let other = file("two.pem").display().to_string();
+    for (arguments, expected, reason) in [
+        (&["--tls-cert", &other][..], 69, "invalid peer certificate"),
+        (&[], 64, "write the server's certificate with --tls-cert"),
+        (&["--tls-cert", "nothing.pem"], 66, "nothing.pem: No such file"),
+        (&["--tls-cert", &key], 65, "expected certificates in PEM"),
+    ] {
+        let (code, told) = probe(&url, arguments, &[]);
+        assert!(code == expected && told.contains(reason), "{arguments:?}: {code} {told}");
+    }
+    server.signal("-TERM");
+    assert_eq!(server.end(), 0);
 }
 
 #[test]
