@@ -1,6 +1,7 @@
 //! Columns sorted once, for every tree that is grown on them.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 use crate::learner::Samples;
 
@@ -53,6 +54,8 @@ pub(super) struct Matrix {
     pub(super) width: usize,
     pub(super) rows: usize,
     pub(super) has_missing: bool,
+    /// Column by column, where that was asked for.
+    columns: OnceLock<Vec<f32>>,
 }
 
 /// The rows of one column by their values.
@@ -147,7 +150,14 @@ fn narrow(value: f64) -> f32 {
 impl Matrix {
     fn new(width: usize, rows: usize) -> Matrix {
         let groups = width.div_ceil(LANES);
-        Matrix { values: vec![[0.0; LANES]; groups * rows], groups, width, rows, has_missing: false }
+        Matrix {
+            values: vec![[0.0; LANES]; groups * rows],
+            groups,
+            width,
+            rows,
+            has_missing: false,
+            columns: OnceLock::new(),
+        }
     }
 
     /// Takes the values of a column.
@@ -162,6 +172,15 @@ impl Matrix {
     /// Whether so many columns are most of them, so that all at once are looked at sooner than one after the other.
     pub(super) fn mostly(&self, columns: usize) -> bool {
         2 * columns >= self.width
+    }
+
+    /// The values of a column: nearer to each other than in rows, where few columns are looked at.
+    pub(super) fn column(&self, column: usize) -> &[f32] {
+        let columns = self.columns.get_or_init(|| {
+            let rows = 0..self.rows as u32;
+            (0..self.width).flat_map(|column| rows.clone().map(move |row| self.value(row, column))).collect()
+        });
+        &columns[column * self.rows..][..self.rows]
     }
 
     /// The columns of a row, and what fills up its lanes.
@@ -198,7 +217,7 @@ impl Sorted {
 
 /// The different values of a column, ascending, missing ones last, and the place of each row's among them; `None` where there
 /// are more than [`FEW`].
-fn few(values: &[f64]) -> Option<(Vec<f32>, Vec<u8>)> {
+pub(super) fn few(values: &[f64]) -> Option<(Vec<f32>, Vec<u8>)> {
     /// Of a table that is never more than a quarter full.
     const SLOTS: usize = 4 * FEW;
     // One more than the place of a value among those found so far; 0 in an empty slot.

@@ -60,16 +60,14 @@ impl<'a> RandomSplits<'a> {
     fn measure_all(&mut self, range: Range<usize>) {
         let rows = &self.nodes.rows[range];
         self.extents.clear();
-        for group in 0..self.matrix.groups {
-            let (mut smallest, mut largest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-            for &row in rows {
-                let values = self.matrix.row(row)[group];
-                for lane in 0..LANES {
-                    smallest[lane] = if values[lane] < smallest[lane] { values[lane] } else { smallest[lane] };
-                    largest[lane] = if values[lane] > largest[lane] { values[lane] } else { largest[lane] };
-                }
-            }
-            self.extents.push([smallest, largest]);
+        // As many groups at once as there are registers for, so that a row need not come from memory more often.
+        let mut group = 0;
+        while group < self.matrix.groups {
+            group += match self.matrix.groups - group {
+                1 => measure::<1>(self.matrix, rows, group, &mut self.extents),
+                2 => measure::<2>(self.matrix, rows, group, &mut self.extents),
+                _ => measure::<3>(self.matrix, rows, group, &mut self.extents),
+            };
         }
     }
 
@@ -88,7 +86,7 @@ impl<'a> RandomSplits<'a> {
                 let [smallest, largest] = self.extents[column / LANES].map(|lanes| lanes[column % LANES]);
                 Extent { smallest, largest, missing: 0 }
             } else {
-                extent(self.matrix, column, rows)
+                extent(self.matrix.column(column), rows, self.matrix.has_missing)
             };
             if missing == rows.len() || missing == 0 && largest <= smallest + FEATURE_THRESHOLD {
                 return true;
@@ -106,9 +104,11 @@ impl<'a> RandomSplits<'a> {
         let rows = &self.nodes.rows[range.clone()];
         let pairs = sums.pairs(range.start, rows.len());
         if self.matrix.mostly(self.drawn.len()) && !self.matrix.has_missing {
+            let sum_all = if sums.counts_rows() { sum_all::<true> } else { sum_all::<false> };
             sum_all(self.matrix, (rows, pairs), &mut self.drawn, &mut self.thresholds);
         } else {
-            self.drawn.iter_mut().for_each(|drawn| drawn.sum(self.matrix, rows, pairs));
+            let matrix = self.matrix;
+            self.drawn.iter_mut().for_each(|drawn| drawn.sum(matrix.column(drawn.column), rows, pairs));
         }
         let (mut best, mut above) = (None, f64::NEG_INFINITY);
         for drawn in &self.drawn {
@@ -140,39 +140,67 @@ impl<'a> RandomSplits<'a> {
     }
 }
 
-/// Adds up what every drawn threshold sends left, many columns at once.
-fn sum_all(matrix: &Matrix, (rows, pairs): (&[u32], &[Pair]), drawn: &mut [Drawn], thresholds: &mut Vec<Lanes>) {
+/// Adds the extents of the columns of so many groups, from one on, to others; returns how many groups these are.
+fn measure<const GROUPS: usize>(matrix: &Matrix, rows: &[u32], first: usize, extents: &mut Vec<[Lanes; 2]>) -> usize {
+    let mut found = [[[f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]]; GROUPS];
+    for &row in rows {
+        if let Some(values) = matrix.row(row)[first..].first_chunk::<GROUPS>() {
+            for (values, [smallest, largest]) in values.iter().zip(&mut found) {
+                for lane in 0..LANES {
+                    smallest[lane] = if values[lane] < smallest[lane] { values[lane] } else { smallest[lane] };
+                    largest[lane] = if values[lane] > largest[lane] { values[lane] } else { largest[lane] };
+                }
+            }
+        }
+    }
+    extents.extend(found);
+    GROUPS
+}
+
+/// Adds up what every drawn threshold sends left, many columns at once. Where all rows weigh 1, they are counted.
+fn sum_all<const COUNTED: bool>(
+    matrix: &Matrix,
+    (rows, pairs): (&[u32], &[Pair]),
+    drawn: &mut [Drawn],
+    thresholds: &mut Vec<Lanes>,
+) {
     thresholds.clear();
     thresholds.resize(matrix.groups, [f32::NEG_INFINITY; LANES]);
     for drawn in &*drawn {
         thresholds[drawn.column / LANES][drawn.column % LANES] = largest_not_above(drawn.threshold);
     }
     for (group, thresholds) in thresholds.iter().enumerate() {
-        let (mut sums, mut weights) = ([0.0; LANES], [0.0; LANES]);
+        let (mut sums, mut weights, mut counts) = ([0.0; LANES], [0.0; LANES], [0_i32; LANES]);
         for (&row, &[sum, weight]) in rows.iter().zip(pairs) {
             let values = matrix.row(row)[group];
             for lane in 0..LANES {
                 let goes_left = values[lane] <= thresholds[lane];
                 sums[lane] += if goes_left { sum } else { 0.0 };
-                weights[lane] += if goes_left { weight } else { 0.0 };
+                if COUNTED {
+                    counts[lane] += i32::from(goes_left);
+                } else {
+                    weights[lane] += if goes_left { weight } else { 0.0 };
+                }
             }
         }
         for drawn in drawn.iter_mut().filter(|drawn| drawn.column / LANES == group) {
-            drawn.left = [sums[drawn.column % LANES], weights[drawn.column % LANES]];
+            let lane = drawn.column % LANES;
+            drawn.left = [sums[lane], if COUNTED { f64::from(counts[lane]) } else { weights[lane] }];
         }
     }
 }
 
 impl Drawn {
     /// Adds up what it sends left.
-    fn sum(&mut self, matrix: &Matrix, rows: &[u32], pairs: &[Pair]) {
-        let threshold = largest_not_above(self.threshold);
-        self.left = [0.0; 2];
-        for (&row, &[sum, weight]) in rows.iter().zip(pairs) {
-            let value = matrix.value(row, self.column);
-            let goes_left = value <= threshold || (self.missing_left && value.is_nan());
-            self.left = plus(self.left, if goes_left { [sum, weight] } else { [0.0; 2] });
+    fn sum(&mut self, column: &[f32], rows: &[u32], pairs: &[Pair]) {
+        let (threshold, missing_left) = (largest_not_above(self.threshold), self.missing_left);
+        let mut left = [0.0; 2];
+        for (&row, &pair) in rows.iter().zip(pairs) {
+            let value = column[row as usize];
+            let goes_left = value <= threshold || (missing_left && value.is_nan());
+            left = plus(left, if goes_left { pair } else { [0.0; 2] });
         }
+        self.left = left;
     }
 
     /// How many rows it sends left.
@@ -226,15 +254,27 @@ fn send(matrix: &Matrix, drawn: &Drawn, rows: &[u32], keys: &mut Vec<u64>) -> Sp
     Split { column, threshold, left, missing_left: if missing > 0 { missing_left } else { 2 * left > rows.len() } }
 }
 
-fn extent(matrix: &Matrix, column: usize, rows: &[u32]) -> Extent {
-    let mut extent = Extent { smallest: f32::INFINITY, largest: f32::NEG_INFINITY, missing: 0 };
-    for &row in rows {
-        let value = matrix.value(row, column);
-        extent.smallest = if value < extent.smallest { value } else { extent.smallest };
-        extent.largest = if value > extent.largest { value } else { extent.largest };
-        extent.missing += usize::from(value.is_nan());
+fn extent(column: &[f32], rows: &[u32], has_missing: bool) -> Extent {
+    // Several at a time, so that one comparison need not wait for the one before it.
+    let (mut smallest, mut largest) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let (chunks, rest) = rows.as_chunks::<LANES>();
+    let mut see = |rows: &[u32]| {
+        for (lane, &row) in rows.iter().enumerate() {
+            let value = column[row as usize];
+            smallest[lane] = if value < smallest[lane] { value } else { smallest[lane] };
+            largest[lane] = if value > largest[lane] { value } else { largest[lane] };
+        }
+    };
+    for rows in chunks {
+        see(rows);
     }
-    extent
+    see(rest);
+    let is_missing = |row: &&u32| column[**row as usize].is_nan();
+    Extent {
+        smallest: smallest.into_iter().fold(f32::INFINITY, f32::min),
+        largest: largest.into_iter().fold(f32::NEG_INFINITY, f32::max),
+        missing: if has_missing { rows.iter().filter(is_missing).count() } else { 0 },
+    }
 }
 
 impl<'a> Splitter<'a> for RandomSplits<'a> {
@@ -268,8 +308,8 @@ impl<'a> Splitter<'a> for RandomSplits<'a> {
     }
 
     fn split_rows(&mut self, range: Range<usize>, split: &Split) {
-        let matrix = self.matrix;
-        self.nodes.mark(range.clone(), |row| split.goes_left(matrix.value(row, split.column)));
+        let column = self.matrix.column(split.column);
+        self.nodes.mark(range.clone(), |row| split.goes_left(column[row as usize]));
         self.nodes.partition(range);
     }
 
