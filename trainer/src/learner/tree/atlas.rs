@@ -76,9 +76,10 @@ impl<'a> Atlas<'a> {
     ) -> Self {
         let (width, described) = (criterion.width(), criterion.statistics());
         let rules = Rules::new(limits.leaf, min_weight, &[]);
+        let grower = Grower::new(sorted, criterion, &rules, sorted.columns.len(), &mut Workspace::default());
         let mut atlas = Atlas {
             sorted,
-            grower: Grower::new(sorted, criterion, &rules, sorted.columns.len(), &mut Workspace::default()),
+            grower: grower.depth_first(),
             limits,
             nodes: Vec::new(),
             values: Vec::new(),

@@ -71,5 +71,6 @@ pub(super) fn grow_best<'a>(
 ) -> Grown {
     let order = Order::new(sorted.columns.len(), seed);
     let grower = Grower::new(sorted, criterion, &Rules::of(options), options.max_features, workspace);
+    let grower = if options.leaves.is_none() { grower.depth_first() } else { grower };
     grow(grower, rows, options, order, workspace)
 }

@@ -9,10 +9,10 @@ use super::criterion::sums::Gains;
 use super::criterion::{Criterion, Found, SumsMemory};
 use super::draw::Order;
 use super::grow::Splitter;
-use super::presort::{Matrix, Presorted, Ranks, SortedColumn, key, present, row, value};
+use super::presort::{LANES, Presorted, SortedColumn, present, row, value};
 use super::rows::{NodeRows, RowsMemory, keep_left, keep_right, partition};
 use super::rules::{Candidates, FEATURE_THRESHOLD, Rules, better_than, is_better, threshold};
-use super::small::{self, Small};
+use super::subtree::{self, Subtree};
 
 /// Rows of a node from which on its columns are divided among threads.
 const WORTH_DIVIDING: usize = 1 << 16;
@@ -86,9 +86,9 @@ struct Looking {
 
 /// Finds the best splits of all: keeps the rows of nodes in the order of every column.
 pub(super) struct Grower<'a> {
-    matrix: &'a Matrix,
-    columns: &'a [SortedColumn],
-    ranks: &'a [Ranks],
+    sorted: &'a Presorted,
+    /// Whether sums tell all, and rules allow every split between them.
+    free: bool,
     /// Whether columns that lie together are looked at together.
     together: bool,
     nodes: NodeRows<'a>,
@@ -96,9 +96,10 @@ pub(super) struct Grower<'a> {
     orders: Vec<Vec<u64>>,
     scratch: Vec<u64>,
     looking: Looking,
-    small: Small,
-    /// Most rows of a node that no order is kept for.
-    unordered: usize,
+    /// A node of few rows and all below it, where these can be looked at by themselves.
+    subtree: Option<Subtree>,
+    /// Whether any column that tells two rows apart is as good as any other for a node of no more.
+    any_of_two: bool,
     /// What is known of nodes that will be looked at: where their rows begin, those of later ones first.
     histograms: Vec<(usize, Histogram)>,
 }
@@ -112,37 +113,56 @@ impl<'a> Grower<'a> {
         most: usize,
         workspace: &mut Workspace,
     ) -> Self {
-        let free = rules.weight <= 0.0 && rules.monotonic.is_empty();
-        let leaf = rules.leaf;
+        let free = criterion.sums().is_some() && rules.weight <= 0.0 && rules.monotonic.is_empty();
         // This is of no use where most of them are not asked for.
         let together = sorted.matrix.mostly(most);
-        let unordered = match criterion.sums() {
-            Some(sums) if free && together && !sorted.matrix.has_missing && (leaf < 2 || sums.counts_rows()) => {
-                small::MOST_ROWS
-            }
-            // Any column that tells two rows apart is worth the same.
-            Some(_) if free && leaf < 2 => 2,
-            _ => 0,
-        };
         let mut orders = std::mem::take(&mut workspace.orders);
         orders.resize_with(sorted.columns.len(), Vec::new);
         let nodes = NodeRows::new(sorted.matrix.rows, criterion, &mut workspace.nodes);
         let (scratch, looking) = (std::mem::take(&mut workspace.scratch), std::mem::take(&mut workspace.looking));
-        let (matrix, columns, small) = (&sorted.matrix, sorted.columns.as_slice(), Small::default());
-        let ranks = &sorted.ranks;
-        let histograms = Vec::new();
-        Grower { matrix, columns, ranks, together, nodes, orders, scratch, looking, small, unordered, histograms }
+        let (histograms, any_of_two) = (Vec::new(), free && rules.leaf < 2);
+        Grower { sorted, free, together, nodes, orders, scratch, looking, subtree: None, any_of_two, histograms }
+    }
+
+    /// For nodes that come depth first: all those below one before any other.
+    pub(super) fn depth_first(self) -> Self {
+        let has_subtrees = self.free && self.together && !self.sorted.matrix.has_missing;
+        Grower { subtree: has_subtrees.then(|| Subtree::new(self.sorted)), ..self }
     }
 
     /// Turns to a node, before any column is looked at.
     pub(super) fn enter(&mut self, range: Range<usize>, statistics: &[f64], rules: &Rules<'_>) {
         self.nodes.enter(range.clone(), statistics);
-        if let (Some(sums), true) = (self.nodes.criterion.sums(), range.len() <= self.unordered) {
-            self.small.enter(self.matrix, (range.start, range.len()), sums, rules.leaf);
-        } else {
-            let known = self.histogram(&range);
-            self.looking.bins.enter(self.ranks, known);
+        if range.len() < self.least() {
+            return;
         }
+        if let (Some(sums), Some(subtree)) = (self.nodes.criterion.sums(), &mut self.subtree) {
+            let rows = (&self.nodes.rows[range.clone()], sums);
+            if subtree.holds(&range)
+                || range.len() <= subtree::MOST_ROWS && subtree.begin(&range, rows, self.sorted, &self.orders)
+            {
+                return subtree.look(&range, sums, rules.leaf);
+            }
+        }
+        let known = self.histogram(&range);
+        self.looking.bins.enter(&self.sorted.ranks, known);
+    }
+
+    /// Fewest rows of a node that must be in order to be looked at.
+    fn least(&self) -> usize {
+        if self.any_of_two { 3 } else { 2 }
+    }
+
+    /// The values by column of a node of two rows of which any column that tells them apart is as good as any other.
+    fn two(&self, range: &Range<usize>) -> Option<impl Fn(usize) -> [f32; 2] + use<'a>> {
+        let (&[a, b], true) = (&self.nodes.rows[range.clone()], self.any_of_two) else { return None };
+        let rows = [a, b].map(|row| self.sorted.matrix.row(row));
+        Some(move |column: usize| rows.map(|row| row[column / LANES][column % LANES]))
+    }
+
+    /// The subtree that a node is part of, if it is.
+    fn subtree_of(&self, range: &Range<usize>) -> Option<&Subtree> {
+        self.subtree.as_ref().filter(|subtree| subtree.holds(range))
     }
 
     /// What is known of a node. Those before it are not looked at any more.
@@ -162,7 +182,7 @@ impl<'a> Grower<'a> {
         let Some(mut rest) = bins.take_all() else { return };
         let side = sides[smaller].clone();
         let rows = (&self.nodes.rows[side.clone()], sums.pairs(side.start, side.len()));
-        let part = bins.add_up_all(self.ranks, rows, sums.counts_rows());
+        let part = bins.add_up_all(&self.sorted.ranks, rows, sums.counts_rows());
         rest.subtract(&part);
         let mut known = [Some(part).filter(|_| needed[smaller]), Some(rest)];
         known.rotate_left(smaller);
@@ -173,15 +193,24 @@ impl<'a> Grower<'a> {
 
     /// The best split of the node entered last by one column; nothing where it is worth no more than `above`.
     pub(super) fn offer(&mut self, place: usize, range: Range<usize>, rules: &Rules<'_>, above: f64) -> Offer {
-        if range.len() <= self.unordered {
-            return self.offer_unordered(place, range, rules, above);
+        if let Some(values) = self.two(&range).map(|values| values(place)) {
+            return if are_apart(values) { Offer::Split(0.0, split_of_two(place, values)) } else { Offer::Constant };
+        }
+        if let Some(subtree) = self.subtree_of(&range) {
+            return match subtree.offer(place) {
+                subtree::Offered::Constant => Offer::Constant,
+                subtree::Offered::Gain(gain) if gain <= above => Offer::Nothing,
+                subtree::Offered::Gain(gain) => Offer::Split(gain, subtree.split(place)),
+            };
         }
         let (NodeRows { criterion, rows, .. }, looking) = (&mut self.nodes, &mut self.looking);
         let sign = rules.monotonic.get(place).copied().unwrap_or(0);
-        if let (&SortedColumn::Few { ref values, group, lane }, Some(sums)) = (&self.columns[place], criterion.sums()) {
+        if let (&SortedColumn::Few { ref values, group, lane }, Some(sums)) =
+            (&self.sorted.columns[place], criterion.sums())
+        {
             let rows = (range.start, &rows[range.clone()]);
             let offered =
-                looking.bins.best((values, group, lane), (self.ranks, self.together), rows, sums, rules, sign);
+                looking.bins.best((values, group, lane), (&self.sorted.ranks, self.together), rows, sums, rules, sign);
             return match offered {
                 Offered::Constant => Offer::Constant,
                 Offered::Nothing => Offer::Nothing,
@@ -192,28 +221,6 @@ impl<'a> Grower<'a> {
         }
         let keys = self.orders[place].get(range).unwrap_or_default();
         offer_of_order(place, keys, (criterion, looking), (rules, sign), above)
-    }
-
-    /// The same for a node that no order is kept for.
-    fn offer_unordered(&mut self, place: usize, range: Range<usize>, rules: &Rules<'_>, above: f64) -> Offer {
-        let rows = &self.nodes.rows[range];
-        if self.unordered < small::MOST_ROWS {
-            let &[a, b] = rows else { return Offer::Constant };
-            let split = split_of_two(place, [a, b].map(|row| self.matrix.value(row, place)));
-            return split.map_or(Offer::Constant, |split| Offer::Split(0.0, split));
-        }
-        match self.small.offer(self.matrix, rows, place) {
-            small::Offered::Constant => return Offer::Constant,
-            small::Offered::Gain(gain) if gain <= above => return Offer::Nothing,
-            small::Offered::Gain(gain) => {
-                if let Some(split) = self.small.split(place) {
-                    return Offer::Split(gain, split);
-                }
-            }
-        }
-        let mut keys: Vec<u64> = rows.iter().map(|&row| key(self.matrix.value(row, place), row)).collect();
-        keys.sort_unstable();
-        offer_of_order(place, &keys, (&mut self.nodes.criterion, &mut self.looking), (rules, 0), above)
     }
 }
 
@@ -278,12 +285,16 @@ impl<'a> Splitter<'a> for Grower<'a> {
             self.nodes.marks[row as usize] = true;
         }
         self.histograms.clear();
+        if let Some(subtree) = &mut self.subtree {
+            subtree.clear();
+        }
         let adds_up = self.nodes.criterion.sums().is_some();
-        let (columns, matrix, marks, unordered) = (self.columns, self.matrix, &self.nodes.marks, self.unordered);
+        let (Presorted { columns, matrix, .. }, marks) = (self.sorted, &self.nodes.marks);
+        let is_small = self.subtree.is_some() && rows.len() <= subtree::MOST_ROWS;
         each(&mut self.orders, rows.len(), &mut self.scratch, |place, order, _| {
             let column = &columns[place];
             let is_added_up = adds_up && matches!(column, SortedColumn::Few { .. });
-            if column.is_constant() || is_added_up || rows.len() <= unordered {
+            if column.is_constant() || is_added_up || is_small {
                 order.clear();
             } else {
                 column.order(rows, marks, |row| matrix.value(row, place), order);
@@ -300,17 +311,19 @@ impl<'a> Splitter<'a> for Grower<'a> {
         columns: Columns,
     ) -> (Option<Split>, usize) {
         let Columns { known, most } = columns;
-        if let (true, &[a, b]) = (self.unordered > 0, &self.nodes.rows[range.clone()]) {
+        if let Some(values) = self.two(&range) {
             let mut first = None;
             let known = order.visit(known, most, |column, _| {
-                let column = column as usize;
-                let split = split_of_two(column, [a, b].map(|row| self.matrix.value(row, column)));
-                first = first.or(split);
-                split.is_none()
+                let is_apart = are_apart(values(column as usize));
+                first = if first.is_none() && is_apart { Some(column as usize) } else { first };
+                !is_apart
             });
-            return (first, known);
+            return (first.map(|column| split_of_two(column, values(column))), known);
         }
         self.enter(range.clone(), statistics, rules);
+        if let Some(subtree) = self.subtree_of(&range) {
+            return find_in(subtree, order, columns);
+        }
         let (mut best, mut above) = (None, f64::NEG_INFINITY);
         let known =
             order.visit(known, most, |column, _| match self.offer(column as usize, range.clone(), rules, above) {
@@ -325,9 +338,14 @@ impl<'a> Splitter<'a> for Grower<'a> {
     }
 
     fn split_rows(&mut self, range: Range<usize>, split: &Split) {
+        let is_ordered = range.len() >= self.least();
+        if let Some(subtree) = self.subtree.as_mut().filter(|subtree| is_ordered && subtree.holds(&range)) {
+            subtree.mark(&range, split, &mut self.nodes.marks);
+            return self.nodes.partition(range);
+        }
         // By what is nearest in memory.
-        match &self.columns[split.column] {
-            SortedColumn::Many { .. } if range.len() > self.unordered => {
+        match &self.sorted.columns[split.column] {
+            SortedColumn::Many { .. } if is_ordered => {
                 let keys = self.orders[split.column].get(range.clone()).unwrap_or_default();
                 let present = present(keys);
                 let (missing, left) = (keys.len() - present, split.left);
@@ -337,11 +355,11 @@ impl<'a> Splitter<'a> for Grower<'a> {
                 }
             }
             SortedColumn::Many { .. } => {
-                let matrix = self.matrix;
+                let matrix = &self.sorted.matrix;
                 self.nodes.mark(range.clone(), |row| split.goes_left(matrix.value(row, split.column)));
             }
             &SortedColumn::Few { ref values, group, lane } => {
-                let ranks = &self.ranks[group].rows;
+                let ranks = &self.sorted.ranks[group].rows;
                 let below = values.partition_point(|&value| split.goes_left(value) && !value.is_nan());
                 let missing = values.partition_point(|value| !value.is_nan());
                 self.nodes.mark(range.clone(), |row| {
@@ -358,9 +376,12 @@ impl<'a> Splitter<'a> for Grower<'a> {
             self.share(&range, split.left, goes_on);
         }
         let rows = [split.left, range.len() - split.left];
-        let needs = [0, 1].map(|side| goes_on[side] && rows[side] > self.unordered);
+        let needs = [0, 1].map(|side| goes_on[side] && rows[side] >= self.least());
         if needs == [false; 2] {
             return;
+        }
+        if let Some(subtree) = self.subtree.as_mut().filter(|subtree| subtree.holds(&range)) {
+            return subtree.partition(&range);
         }
         if !at_once {
             self.nodes.mark_again(range.clone(), split.left);
@@ -383,6 +404,22 @@ impl<'a> Splitter<'a> for Grower<'a> {
     }
 }
 
+/// The best split of a node of a subtree, by some columns.
+fn find_in(subtree: &Subtree, order: &mut Order, columns: Columns) -> (Option<Split>, usize) {
+    let (mut best, mut above) = (None, f64::NEG_INFINITY);
+    let known = order.visit(columns.known, columns.most, |column, _| match subtree.offer(column as usize) {
+        subtree::Offered::Constant => true,
+        subtree::Offered::Gain(gain) => {
+            // No branch to mispredict.
+            let is_better = gain > above;
+            best = if is_better { Some(column as usize) } else { best };
+            above = if is_better { better_than(gain) } else { above };
+            false
+        }
+    });
+    (best.map(|column| subtree.split(column)), known)
+}
+
 /// Does something to the order of each column, with memory to do it in; side by side where there are many rows.
 fn each(
     orders: &mut [Vec<u64>],
@@ -398,11 +435,13 @@ fn each(
     }
 }
 
-/// The split of two rows by a column, if it tells them apart. A missing value goes right.
-fn split_of_two(column: usize, [a, b]: [f32; 2]) -> Option<Split> {
-    let (low, high) = if b < a || a.is_nan() { (b, a) } else { (a, b) };
-    if low.is_nan() || high <= low + FEATURE_THRESHOLD {
-        return None;
-    }
-    Some(Split { column, threshold: threshold([low, high]), missing_left: false, left: 1 })
+/// Whether a column tells two rows apart.
+fn are_apart([a, b]: [f32; 2]) -> bool {
+    a.max(b) > a.min(b) + FEATURE_THRESHOLD || a.is_nan() != b.is_nan()
+}
+
+/// The split of two rows by a column that tells them apart. A missing value goes right.
+fn split_of_two(column: usize, [a, b]: [f32; 2]) -> Split {
+    let values = if b < a || a.is_nan() { [b, a] } else { [a, b] };
+    Split { column, threshold: threshold(values), missing_left: false, left: 1 }
 }

@@ -58,7 +58,8 @@ pub(super) fn is_better(gain: f64, than: f64) -> bool {
 
 /// What a gain that is larger than another by more than rounding exceeds.
 pub(super) fn better_than(gain: f64) -> f64 {
-    if gain.is_infinite() { gain } else { gain + ROUNDING * gain.abs() }
+    let more = gain + ROUNDING * gain.abs();
+    if more.is_nan() { gain } else { more }
 }
 
 /// The least gain that differs from the best by no more than rounding.

@@ -1,0 +1,412 @@
+//! The best splits of a node of few rows and of all below it: its rows are kept in the order of every column, some columns side
+//! by side, in so little memory that it stays near.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::criterion::Sums;
+use super::criterion::sums::{Pair, gain};
+use super::grower::Split;
+use super::presort::{FEW, Presorted, SortedColumn, is_same, key, row, value};
+use super::rules::{FEATURE_THRESHOLD, as_good_as, threshold};
+
+/// Most rows of a subtree; a power of two.
+pub(super) const MOST_ROWS: usize = 512;
+
+/// A row of the subtree, counted from its first, and before it the place of its value among those of a column.
+type Key = u32;
+
+/// The keys of some columns, each on its own.
+type Keys<const LANES: usize> = [Key; LANES];
+
+fn row_of(key: Key) -> usize {
+    key as usize % MOST_ROWS
+}
+
+fn rank_of(key: Key) -> u32 {
+    key >> 16
+}
+
+/// What a column offers to a node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Offered {
+    Constant,
+    /// What its best split is worth; below every gain where none is allowed.
+    Gain(f64),
+}
+
+/// A node of few rows and all below it, of one such node after the other.
+#[derive(Debug)]
+pub(super) struct Subtree {
+    /// Where its rows stand.
+    root: Range<usize>,
+    rows: Box<[u32; MOST_ROWS]>,
+    pairs: Box<[Pair; MOST_ROWS]>,
+    orders: Orders,
+    /// Of each column the value of each rank.
+    values: Vec<[f32; MOST_ROWS]>,
+    /// By row of the tree, which one of these it is.
+    places: Vec<u16>,
+    marks: Box<[bool; MOST_ROWS]>,
+    /// The node looked at last, and what each column offers to it.
+    node: Node,
+    offers: Vec<Offered>,
+    /// One divided by every number of rows.
+    shares: Vec<f64>,
+}
+
+/// The rows in the order of each column.
+#[derive(Debug)]
+enum Orders {
+    Threes(Groups<3>),
+    Fours(Groups<4>),
+}
+
+/// The orders of so many columns side by side, so that each step is done for all of them. Lanes that are no column have one
+/// value only.
+#[derive(Debug)]
+struct Groups<const LANES: usize> {
+    groups: Vec<Vec<Keys<LANES>>>,
+    scratch: Vec<Keys<LANES>>,
+}
+
+/// A node of a subtree.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// Its rows in every order.
+    range: Range<usize>,
+    total: Pair,
+    counts_rows: bool,
+    /// Fewest rows of a leaf.
+    leaf: usize,
+}
+
+impl Subtree {
+    /// For trees on the rows of `sorted`; of none yet.
+    pub(super) fn new(sorted: &Presorted) -> Self {
+        let width = sorted.columns.len();
+        Subtree {
+            root: 0..0,
+            rows: Box::new([0; MOST_ROWS]),
+            pairs: Box::new([[0.0; 2]; MOST_ROWS]),
+            // As few lanes as can be are no column.
+            orders: if width.next_multiple_of(3) < width.next_multiple_of(4) {
+                Orders::Threes(Groups::new(width))
+            } else {
+                Orders::Fours(Groups::new(width))
+            },
+            values: vec![[0.0; MOST_ROWS]; width],
+            places: vec![0; sorted.matrix.rows],
+            marks: Box::new([false; MOST_ROWS]),
+            node: Node::default(),
+            offers: vec![Offered::Constant; width],
+            shares: (0..=MOST_ROWS).map(|rows| 1.0 / rows as f64).collect(),
+        }
+    }
+
+    /// Whether a node is part of it.
+    pub(super) fn holds(&self, range: &Range<usize>) -> bool {
+        self.root.start <= range.start && range.end <= self.root.end
+    }
+
+    /// Begins with another node; `orders` has its keys by every column that is kept in order. Returns whether that can be
+    /// done: not where two values differ by too little to be told apart.
+    pub(super) fn begin(
+        &mut self,
+        range: &Range<usize>,
+        (rows, sums): (&[u32], &Sums),
+        sorted: &Presorted,
+        orders: &[Vec<u64>],
+    ) -> bool {
+        self.root = 0..0;
+        for (place, &row) in (0..).zip(rows) {
+            self.places[row as usize] = place;
+        }
+        let mut keys = vec![0; rows.len()];
+        for (column, (sorted_column, values_of)) in sorted.columns.iter().zip(&mut self.values).enumerate() {
+            let is_apart = match sorted_column {
+                SortedColumn::Few { values, group, lane } => {
+                    let ranks = &sorted.ranks[*group].rows;
+                    by_rank(rows.iter().map(|&row| ranks[row as usize][*lane]), values, (&mut keys, values_of))
+                }
+                SortedColumn::Many { .. } => {
+                    let sort = || {
+                        let key = |&row: &u32| key(sorted.matrix.value(row, column), row);
+                        let mut order: Vec<u64> = rows.iter().map(key).collect();
+                        order.sort_unstable();
+                        Cow::Owned(order)
+                    };
+                    let order = orders[column].get(range.clone()).map_or_else(sort, Cow::Borrowed);
+                    by_order(&order, &self.places, (&mut keys, values_of))
+                }
+            };
+            if !is_apart {
+                return false;
+            }
+            match &mut self.orders {
+                Orders::Threes(groups) => groups.fill(column, &keys),
+                Orders::Fours(groups) => groups.fill(column, &keys),
+            }
+        }
+        self.root = range.clone();
+        self.rows[..rows.len()].copy_from_slice(rows);
+        self.pairs[..rows.len()].copy_from_slice(sums.pairs(range.start, rows.len()));
+        true
+    }
+
+    /// Forgets all rows.
+    pub(super) fn clear(&mut self) {
+        self.root = 0..0;
+    }
+
+    /// Looks at a node, whose sums are entered and whose leaves need `leaf` rows, by all columns.
+    pub(super) fn look(&mut self, range: &Range<usize>, sums: &Sums, leaf: usize) {
+        let range = self.local(range);
+        self.node = Node { range, total: sums.total(), counts_rows: sums.counts_rows(), leaf };
+        let rows = Rows { pairs: &self.pairs, shares: &self.shares };
+        match &self.orders {
+            Orders::Threes(groups) => groups.look(&self.node, &rows, &mut self.offers),
+            Orders::Fours(groups) => groups.look(&self.node, &rows, &mut self.offers),
+        }
+    }
+
+    /// What a column offers to the node looked at last.
+    pub(super) fn offer(&self, column: usize) -> Offered {
+        self.offers[column]
+    }
+
+    /// The best split of the node looked at last by a column that offers one; of equally good ones the first.
+    pub(super) fn split(&self, column: usize) -> Split {
+        let worth = if let Offered::Gain(gain) = self.offers[column] { gain } else { f64::NEG_INFINITY };
+        let (rows, enough) = (Rows { pairs: &self.pairs, shares: &self.shares }, as_good_as(worth));
+        let (left, keys) = match &self.orders {
+            Orders::Threes(groups) => groups.first(&self.node, &rows, column, enough),
+            Orders::Fours(groups) => groups.first(&self.node, &rows, column, enough),
+        };
+        let values = keys.map(|key| self.values[column][rank_of(key) as usize % MOST_ROWS]);
+        // Where no training row lacks a value, those that do so later follow the larger side.
+        let missing_left = 2 * left > self.node.range.len();
+        Split { column, threshold: threshold(values), missing_left, left }
+    }
+
+    /// Marks the rows of a node that its split sends left, here and by row of the tree.
+    pub(super) fn mark(&mut self, range: &Range<usize>, split: &Split, goes_left: &mut [bool]) {
+        let range = self.local(range);
+        let see = |(place, row): (usize, usize)| {
+            let is_left = place < split.left;
+            self.marks[row] = is_left;
+            goes_left[self.rows[row] as usize] = is_left;
+        };
+        match &self.orders {
+            Orders::Threes(groups) => groups.rows(split.column, range).enumerate().for_each(see),
+            Orders::Fours(groups) => groups.rows(split.column, range).enumerate().for_each(see),
+        }
+    }
+
+    /// Sorts the orders of a node into those of its children, as they were marked.
+    pub(super) fn partition(&mut self, range: &Range<usize>) {
+        let range = self.local(range);
+        match &mut self.orders {
+            Orders::Threes(groups) => groups.partition(range, &self.marks),
+            Orders::Fours(groups) => groups.partition(range, &self.marks),
+        }
+    }
+
+    /// Where the rows of a node stand in every order.
+    fn local(&self, range: &Range<usize>) -> Range<usize> {
+        range.start - self.root.start..range.end - self.root.start
+    }
+}
+
+impl<const LANES: usize> Groups<LANES> {
+    fn new(width: usize) -> Self {
+        let none = vec![[0; LANES]; MOST_ROWS];
+        let mut groups = vec![none.clone(); width.div_ceil(LANES)];
+        for (place, keys) in (0..).zip(groups.last_mut().into_iter().flatten()) {
+            *keys = [place; LANES];
+        }
+        Groups { groups, scratch: none }
+    }
+
+    fn fill(&mut self, column: usize, keys: &[Key]) {
+        let (group, lane) = (column / LANES, column % LANES);
+        for (lanes, &key) in self.groups[group].iter_mut().zip(keys) {
+            lanes[lane] = key;
+            // What is no column has all rows, too.
+            lanes[lane + 1..].fill(key & 0xffff);
+        }
+    }
+
+    /// The rows of a node in the order of a column.
+    fn rows(&self, column: usize, range: Range<usize>) -> impl Iterator<Item = usize> {
+        self.groups[column / LANES][range].iter().map(move |keys| row_of(keys[column % LANES]))
+    }
+
+    /// How many rows of a node go left by the first split of a column that is worth enough, and the keys on both sides of it.
+    fn first(&self, node: &Node, rows: &Rows<'_>, column: usize, enough: f64) -> (usize, [Key; 2]) {
+        let (keys, lane) = (&self.groups[column / LANES][node.range.clone()], column % LANES);
+        let mut left = 1;
+        rows.each_gain(
+            node,
+            |place| [keys[place][lane]],
+            |rows, [gain]| {
+                left = rows;
+                gain >= enough
+            },
+        );
+        (left, [keys[left - 1][lane], keys[left][lane]])
+    }
+
+    fn look(&self, node: &Node, rows: &Rows<'_>, offers: &mut [Offered]) {
+        for (keys, offers) in self.groups.iter().zip(offers.chunks_mut(LANES)) {
+            let keys = &keys[node.range.clone()];
+            let mut best = [f64::NEG_INFINITY; LANES];
+            rows.each_gain(
+                node,
+                |place| keys[place],
+                |_, gains| {
+                    for lane in 0..LANES {
+                        best[lane] = if gains[lane] > best[lane] { gains[lane] } else { best[lane] };
+                    }
+                    false
+                },
+            );
+            let (first, last) = (keys[0], keys[keys.len() - 1]);
+            for (lane, offer) in offers.iter_mut().enumerate() {
+                let is_constant = rank_of(first[lane]) == rank_of(last[lane]);
+                *offer = if is_constant { Offered::Constant } else { Offered::Gain(best[lane]) };
+            }
+        }
+    }
+
+    /// Moves what goes left to the front, keeping the order on both sides.
+    fn partition(&mut self, range: Range<usize>, goes_left: &[bool; MOST_ROWS]) {
+        let scratch = &mut self.scratch[..range.len()];
+        for keys in &mut self.groups {
+            let keys = &mut keys[range.clone()];
+            let mut left = [0; LANES];
+            for place in 0..keys.len() {
+                let at = keys[place];
+                for lane in 0..LANES {
+                    // Written to both sides, and counted on one: no branch to mispredict.
+                    keys[left[lane]][lane] = at[lane];
+                    scratch[place - left[lane]][lane] = at[lane];
+                    left[lane] += usize::from(goes_left[row_of(at[lane])]);
+                }
+            }
+            let rest = keys.len() - left[0];
+            keys[left[0]..].copy_from_slice(&scratch[..rest]);
+        }
+    }
+}
+
+/// What is known of the rows.
+struct Rows<'a> {
+    pairs: &'a [Pair; MOST_ROWS],
+    /// One divided by every number of rows.
+    shares: &'a [f64],
+}
+
+impl Rows<'_> {
+    /// Shows what each split of a node is worth, by how many rows go left: no number where it would part rows of one value.
+    /// `keys` are those at a place of the node, in some orders; `see` says when it has seen enough.
+    fn each_gain<const LANES: usize>(
+        &self,
+        node: &Node,
+        keys: impl Fn(usize) -> Keys<LANES>,
+        see: impl FnMut(usize, [f64; LANES]) -> bool,
+    ) {
+        if node.counts_rows {
+            self.each::<LANES, true>(node, keys, see);
+        } else {
+            self.each::<LANES, false>(node, keys, see);
+        }
+    }
+
+    fn each<const LANES: usize, const COUNTED: bool>(
+        &self,
+        node: &Node,
+        keys: impl Fn(usize) -> Keys<LANES>,
+        mut see: impl FnMut(usize, [f64; LANES]) -> bool,
+    ) {
+        let rows = node.range.len();
+        let [all, all_weight] = node.total;
+        let (mut sums, mut weights) = ([0.0; LANES], [0.0; LANES]);
+        let mut at = keys(0);
+        for left in 1..=rows - node.leaf {
+            for lane in 0..LANES {
+                let [sum, weight] = self.pairs[row_of(at[lane])];
+                sums[lane] += sum;
+                if !COUNTED {
+                    weights[lane] += weight;
+                }
+            }
+            let next = keys(left);
+            if left >= node.leaf {
+                let shares = if COUNTED { [self.shares[left], self.shares[rows - left]] } else { [0.0; 2] };
+                let mut gains = [0.0; LANES];
+                for lane in 0..LANES {
+                    let (low, high) = (sums[lane], all - sums[lane]);
+                    let gain = if COUNTED {
+                        low * low * shares[0] + high * high * shares[1]
+                    } else {
+                        gain([low, weights[lane]], [high, all_weight - weights[lane]])
+                    };
+                    let same = u64::from(rank_of(at[lane]) == rank_of(next[lane]));
+                    gains[lane] = f64::from_bits(gain.to_bits() | same.wrapping_neg());
+                }
+                if see(left, gains) {
+                    return;
+                }
+            }
+            at = next;
+        }
+    }
+}
+
+/// Writes the keys of rows by the ranks of their values among all of a column, and the value of each key's rank; `false` where
+/// two of them are too close.
+fn by_rank(
+    ranks: impl Iterator<Item = u8> + Clone,
+    values: &[f32],
+    (keys, values_of): (&mut [Key], &mut [f32; MOST_ROWS]),
+) -> bool {
+    let mut places = [0_u16; FEW];
+    for rank in ranks.clone() {
+        places[usize::from(rank)] += 1;
+    }
+    let (mut start, mut below) = (0, f32::NEG_INFINITY);
+    for (place, &value) in places.iter_mut().zip(values).filter(|(rows, _)| **rows > 0) {
+        if value <= below + FEATURE_THRESHOLD {
+            return false;
+        }
+        below = value;
+        (*place, start) = (start, start + *place);
+    }
+    values_of[..values.len()].copy_from_slice(values);
+    for (row, rank) in (0..).zip(ranks) {
+        let place = &mut places[usize::from(rank)];
+        keys[usize::from(*place)] = Key::from(rank) << 16 | row;
+        *place += 1;
+    }
+    true
+}
+
+/// The same from keys of all rows in order, of which `places` says which of these they are.
+fn by_order(order: &[u64], places: &[u16], (keys, values_of): (&mut [Key], &mut [f32; MOST_ROWS])) -> bool {
+    let (mut rank, mut before) = (0, f32::NEG_INFINITY);
+    let mut last = u64::MAX;
+    for (&at, key) in order.iter().zip(keys) {
+        if !is_same(at, last) {
+            let value = value(at);
+            if value <= before + FEATURE_THRESHOLD {
+                return false;
+            }
+            values_of[rank as usize] = value;
+            (before, last) = (value, at);
+            rank += 1;
+        }
+        *key = (rank - 1) << 16 | Key::from(places[row(at) as usize]);
+    }
+    true
+}
