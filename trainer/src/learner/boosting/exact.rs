@@ -13,6 +13,7 @@ pub(super) struct ExactRows<'a> {
     order: &'a [u32],
     weights: Option<&'a [f64]>,
     trained: usize,
+    united: bool,
     options: Options,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct ExactTree {
 impl<'a> ExactRows<'a> {
     pub(super) fn new(columns: &'a [Column<'a>], rows: &'a Arranged, options: Options) -> Self {
         let Truth { values, weights } = rows.training();
-        ExactRows { columns, order: &rows.order, weights, trained: values.len(), options }
+        ExactRows { columns, order: &rows.order, weights, trained: values.len(), united: rows.united, options }
     }
 
     pub(super) fn grower(&self) -> ExactGrower<'_> {
@@ -72,7 +73,10 @@ impl Grower for ExactGrower<'_> {
             }
         };
         let pairs = (0..).zip(slopes).map(|(row, &[gradient, _])| [gradient, self.rows.weight(row)]);
-        let grown = self.trees.grow(pairs, rows, &self.rows.options, random.splitter_seed());
+        let mut grown = self.trees.grow(pairs, rows, &self.rows.options, random.splitter_seed());
+        if self.rows.united {
+            grown.send_missing_to_heavier();
+        }
         let reached = grown.reached();
         let mut sums = vec![[0.0; 2]; grown.nodes.len()];
         for &place in &reached {

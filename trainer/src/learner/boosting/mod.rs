@@ -11,6 +11,7 @@ mod options;
 mod rows;
 mod stages;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
@@ -20,7 +21,7 @@ use slipway_spec::{Parameters, PositiveInteger};
 use self::loss::Loss;
 use self::rows::{Arranged, Column};
 use self::stages::{Boosted, Stage, boost};
-use super::tree::Options;
+use super::tree::{Alike, Options};
 use super::{FitError, Fitted, Learner, Samples, Scorer, Told};
 
 /// `HistGradientBoosting` or `GradientBoosting`, for Regression and Classification.
@@ -28,6 +29,8 @@ pub(crate) struct Boosting<'a> {
     samples: &'a Samples,
     method: Method,
     columns: Vec<Column<'a>>,
+    /// The rows that are the same, where trees of exact splits can make use of that.
+    alike: Option<Alike>,
 }
 
 /// How trees are grown.
@@ -41,7 +44,10 @@ pub(crate) enum Method {
 
 impl<'a> Boosting<'a> {
     pub(crate) fn new(samples: &'a Samples, method: Method) -> Self {
-        Boosting { samples, method, columns: rows::columns(samples) }
+        let columns = rows::columns(samples);
+        let values = columns.iter().map(|column| Cow::Borrowed(&*column.values));
+        let alike = if method == Method::Exact { Alike::new(values, &samples.target) } else { None };
+        Boosting { samples, method, columns, alike }
     }
 
     /// Boosts on `rows`; `watch` is told of the stages, with the raw predictions of the rows of `watched`.
@@ -69,6 +75,8 @@ impl<'a> Boosting<'a> {
             }
             Method::Exact => {
                 let options = Options::of_boosting(parameters, rows.len(), width);
+                let alike = self.alike.as_ref().filter(|_| Alike::suits(&options) && plan.subsample >= 1.0);
+                let arranged = if let Some(alike) = alike { arranged.united(alike, target) } else { arranged };
                 let rows = exact::ExactRows::new(&self.columns, &arranged, options);
                 boost(&mut rows.grower(), &plan, arranged.rows(), watch)
             }

@@ -7,6 +7,7 @@ use slipway_spec::Parameters;
 use super::loss::{Loss, Truth};
 use super::stages::{Plan, Rows};
 use crate::features::Kind;
+use crate::learner::tree::Alike;
 use crate::learner::{FitError, Samples, Target};
 use crate::rng::Rng;
 
@@ -70,6 +71,8 @@ pub(super) struct Arranged {
     weights: Option<Vec<f64>>,
     trained: usize,
     held: usize,
+    /// Whether each row to learn from stands for all that are the same.
+    pub(super) united: bool,
 }
 
 impl Arranged {
@@ -88,10 +91,7 @@ impl Arranged {
         let trained = order.len();
         let held_rows = held.len();
         order.extend(held);
-        let values: Vec<f64> = match &samples.target {
-            Target::Numbers(values) => order.iter().map(|&row| values[row as usize]).collect(),
-            Target::Classes { codes, .. } => order.iter().map(|&row| f64::from(codes[row as usize])).collect(),
-        };
+        let values = values_of(&samples.target, &order);
         let mut weights = None;
         if samples.weights.is_some() || parameters.class_weight.is_some() {
             let own = weights.insert(samples.weights_of(&order));
@@ -101,7 +101,20 @@ impl Arranged {
             return Err(FitError("all training rows of a fit weigh 0".to_owned()));
         }
         order.extend(watched);
-        Ok(Arranged { order, values, weights, trained, held: held_rows })
+        Ok(Arranged { order, values, weights, trained, held: held_rows, united: false })
+    }
+
+    /// The same with one row to learn from for each kind.
+    pub(super) fn united(self, alike: &Alike, target: &Target) -> Arranged {
+        let weights = self.weights.unwrap_or_else(|| vec![1.0; self.values.len()]);
+        let (mut order, by_row) = alike.unite(self.order.iter().copied().zip(weights[..self.trained].iter().copied()));
+        let trained = order.len();
+        let mut values = values_of(target, &order);
+        values.extend(&self.values[self.trained..]);
+        let mut united: Vec<f64> = order.iter().map(|&row| by_row[row as usize]).collect();
+        united.extend(&weights[self.trained..]);
+        order.extend(&self.order[self.trained..]);
+        Arranged { order, values, weights: Some(united), trained, held: self.held, united: true }
     }
 
     pub(super) fn training(&self) -> Truth<'_> {
@@ -113,6 +126,14 @@ impl Arranged {
         let weights = self.weights.as_deref().map(|weights| &weights[self.trained..]);
         let held = Truth { values: &self.values[self.trained..], weights };
         Rows { training: self.training(), held, watched: self.order.len() - self.trained - self.held }
+    }
+}
+
+/// The targets of rows, those of classes their places.
+fn values_of(target: &Target, rows: &[u32]) -> Vec<f64> {
+    match target {
+        Target::Numbers(values) => rows.iter().map(|&row| values[row as usize]).collect(),
+        Target::Classes { codes, .. } => rows.iter().map(|&row| f64::from(codes[row as usize])).collect(),
     }
 }
 

@@ -5,6 +5,7 @@ use slipway_spec::{Metric, Scaling};
 
 use super::*;
 use crate::learner::Target;
+use crate::rng::Rng;
 
 /// Columns and a target.
 fn samples(fields: Vec<Vec<f64>>, target: Target) -> Samples {
@@ -96,6 +97,29 @@ fn predictions_are_scikit_learns() {
         if random {
             let got = r2(&samples, &predicted, &tested);
             assert!((got - score).abs() < 0.003, "{label}: {got}, expected {score}");
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_the_same_are_learnt_from_once_with_the_same_result() {
+    let mut random = Rng::new(3);
+    let columns: Vec<Vec<f64>> =
+        [3, 4, 2].map(|values| (0..400).map(|_| random.below(values) as f64).collect()).to_vec();
+    for count in [2, 3] {
+        let codes = (0..400).map(|row| (columns[0][row] as u32 * 2 + random.below(3) as u32) / 3 % count).collect();
+        let samples = samples(columns.clone(), Target::Classes { codes, count: count as usize });
+        let fit = |united: bool, parameters: Value| {
+            let mut learner = Boosting::new(&samples, Method::Exact);
+            assert!(learner.alike.is_some());
+            learner.alike = learner.alike.filter(|_| united);
+            let fitted = learner.fit(&rows(0..400), &self::parameters(parameters)).unwrap();
+            (samples.predict(&fitted, &rows(0..400)), fitted.importances)
+        };
+        for parameters in [json!({"n_estimators": 10}), json!({"n_estimators": 10, "n_iter_no_change": 2})] {
+            let (one, other) = (fit(true, parameters.clone()), fit(false, parameters));
+            let same = |one: &[f64], other: &[f64]| one.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-9);
+            assert!(same(&one.0, &other.0) && same(&one.1, &other.1), "{count} classes");
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) enum Kind {
 
 /// A forest, for Regression and Classification.
 pub(crate) struct Forest<'a> {
-    ground: Ground<'a>,
+    pub(super) ground: Ground<'a>,
     kind: Kind,
 }
 

@@ -2,6 +2,7 @@
 
 use slipway_spec::Criterion as Name;
 
+use super::alike::Alike;
 use super::criterion::Criterion;
 use super::draw::Order;
 use super::grow::{Options, grow};
@@ -16,6 +17,7 @@ use crate::learner::Samples;
 pub(crate) struct Ground<'a> {
     pub(crate) samples: &'a Samples,
     pub(crate) sorted: Presorted,
+    pub(super) alike: Option<Alike>,
 }
 
 /// How thresholds are chosen, and by what.
@@ -29,7 +31,8 @@ pub(super) struct Choice {
 impl<'a> Ground<'a> {
     /// Sorts the columns of all samples.
     pub(crate) fn new(samples: &'a Samples) -> Self {
-        Ground { samples, sorted: Presorted::new(samples) }
+        let alike = Alike::new(samples.each_column(), &samples.target);
+        Ground { samples, sorted: Presorted::new(samples), alike }
     }
 
     /// Grows a tree for the samples' own target on those of `rows` that count. `rows` are ascending; `weights`, by sample, are
@@ -43,6 +46,13 @@ impl<'a> Ground<'a> {
         seed: u32,
         workspace: &mut Workspace,
     ) -> Grown {
+        if let Some(alike) = self.alike.as_ref().filter(|_| Alike::suits(options)) {
+            let weight = |row: u32| weights.map_or(1.0, |weights| weights[row as usize]);
+            let (rows, weights) = alike.unite(rows.iter().map(|&row| (row, weight(row))));
+            let mut grown = self.grow_on(choice, &rows, Some(&weights), options, seed, workspace);
+            grown.send_missing_to_heavier();
+            return grown;
+        }
         let heavy: Vec<u32>;
         let rows = match weights {
             None => rows,
@@ -51,6 +61,19 @@ impl<'a> Ground<'a> {
                 &heavy
             }
         };
+        self.grow_on(choice, rows, weights, options, seed, workspace)
+    }
+
+    /// The same on rows that all count.
+    fn grow_on(
+        &self,
+        choice: Choice,
+        rows: &[u32],
+        weights: Option<&[f64]>,
+        options: &Options,
+        seed: u32,
+        workspace: &mut Workspace,
+    ) -> Grown {
         let criterion = Criterion::new(choice.criterion, &self.samples.target, weights, rows, workspace.take_sums());
         if !choice.random {
             return grow_best(&self.sorted, criterion, rows, options, seed, workspace);

@@ -107,6 +107,16 @@ impl Grown {
         place
     }
 
+    /// Has rows without a value follow the heavier side, as they do where no training row lacks one and all weigh 1.
+    pub(crate) fn send_missing_to_heavier(&mut self) {
+        for place in 0..self.nodes.len() {
+            if let Some(Branch { left, .. }) = self.nodes[place].branch {
+                let [left, right] = [left as usize, left as usize + 1].map(|side| self.nodes[side].weight);
+                self.nodes[place].branch.iter_mut().for_each(|branch| branch.missing_left = left > right);
+            }
+        }
+    }
+
     /// Places of the nodes that are part of the tree, parents first.
     pub(crate) fn reached(&self) -> Vec<usize> {
         let (mut reached, mut open) = (Vec::new(), vec![0]);

@@ -224,6 +224,49 @@ fn a_row_of_weight_2_counts_as_two_rows_and_one_of_weight_0_as_none() {
 }
 
 #[test]
+fn rows_that_are_the_same_are_learnt_from_once_with_the_same_result() {
+    let mut state = RandomState::new(5);
+    let fields: Vec<Vec<f64>> =
+        [3, 4, 2].map(|values| (0..400).map(|_| f64::from(state.below(values))).collect()).to_vec();
+    for classes in [2, 3] {
+        let codes = (0..400).map(|row| (fields[0][row] as u32 * 2 + state.below(3)) / 3 % classes).collect();
+        let count = classes as usize;
+        let samples = samples(fields.clone(), Target::Classes { codes, count });
+        let parameters = parameters(serde_json::json!({"n_estimators": 5, "random_state": 2, "max_features": 2}));
+        let tree = |united: bool| {
+            let mut ground = Ground::new(&samples);
+            assert!(ground.alike.is_some());
+            ground.alike = ground.alike.filter(|_| united);
+            DecisionTree(ground).fit(&all(&samples), &parameters).unwrap()
+        };
+        let forest = |kind, united: bool| {
+            let mut forest = Forest::new(&samples, kind);
+            forest.ground.alike = forest.ground.alike.filter(|_| united);
+            forest.fit(&all(&samples), &parameters).unwrap()
+        };
+        let (random, extra) = (|united| forest(Kind::RandomForest, united), |united| forest(Kind::ExtraTrees, united));
+        for (what, [one, other]) in [
+            ("tree", [true, false].map(tree)),
+            ("random forest", [true, false].map(random)),
+            ("extra trees", [true, false].map(extra)),
+        ] {
+            let predicted = [&one, &other].map(|fitted| samples.predict(fitted, &all(&samples)));
+            assert_close(&predicted[0], &predicted[1], what);
+            assert_close(&one.importances, &other.importances, what);
+            // Where a value is missing that never was, the way is the same, too.
+            let lacking = [&one, &other].map(|fitted| {
+                let mut output = vec![0.0; count];
+                fitted.estimator.predict(&[f64::NAN, 1.0, f64::NAN], &mut output);
+                output
+            });
+            if what != "random forest" {
+                assert_close(&lacking[0], &lacking[1], what);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_order_of_rows_changes_no_tree() {
     for classes in [0, 2, 3] {
         let plain = table(80, 1, classes);
