@@ -11,16 +11,15 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tower::Service;
 
 use super::guard::{Guard, Turns};
-use super::{MAX_HEAD_BYTES, Stage, Timeouts, reaches};
+use super::{MAX_HEAD_BYTES, Stage, Stream, Timeouts, reaches};
 
 /// Serves a connection to its end.
 pub async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: Stream,
     router: Router,
     timeouts: Timeouts,
     mut stage: watch::Receiver<Stage>,

@@ -18,7 +18,6 @@ use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 use tokio::task_local;
 use tokio::time::{Instant, sleep_until};
@@ -26,7 +25,7 @@ use tower::Service;
 
 use super::guard::{Alarm, Flowing};
 use super::unacked::Unacked;
-use super::{MAX_HEAD_BYTES, Stage, Timeouts, reaches};
+use super::{MAX_HEAD_BYTES, Stage, Stream, Timeouts, reaches};
 
 /// Most requests of a connection at a time.
 const MAX_STREAMS: u32 = 100;
@@ -40,7 +39,7 @@ const PIECE: usize = 64 << 10;
 
 /// Serves a connection to its end.
 pub async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: Stream,
     router: Router,
     timeouts: Timeouts,
     mut stage: watch::Receiver<Stage>,

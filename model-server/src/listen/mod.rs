@@ -4,6 +4,7 @@ mod guard;
 mod http1;
 mod http2;
 mod loops;
+mod stream;
 pub mod tls;
 mod unacked;
 
@@ -19,10 +20,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
-use tokio_rustls::server::TlsStream;
 
 pub use guard::Timeouts;
 pub use loops::Loops;
+pub use stream::Stream;
 use tls::Tls;
 
 use crate::config::Limits;
@@ -184,10 +185,9 @@ async fn connection(
     let ended = match greeted {
         // Where nothing came, nothing was asked.
         Err(_) => return,
-        Ok(Ok(Greeted::Plain { stream, is_http2: false })) => http1::serve(stream, router, timeouts, stage).await,
-        Ok(Ok(Greeted::Plain { stream, is_http2: true })) => http2::serve(stream, router, timeouts, stage).await,
-        Ok(Ok(Greeted::Tls { stream, is_http2: false })) => http1::serve(stream, router, timeouts, stage).await,
-        Ok(Ok(Greeted::Tls { stream, is_http2: true })) => http2::serve(stream, router, timeouts, stage).await,
+        Ok(Ok(Greeted { stream, is_http2: false })) => http1::serve(stream, router, timeouts, stage).await,
+        // Most connections need not hold what this takes.
+        Ok(Ok(Greeted { stream, is_http2: true })) => Box::pin(http2::serve(stream, router, timeouts, stage)).await,
         Ok(Err(error)) => {
             tracing::debug!(%error, "a connection did not begin");
             return;
@@ -199,20 +199,20 @@ async fn connection(
 }
 
 /// A connection of which is known what it speaks.
-enum Greeted {
-    Plain { stream: TcpStream, is_http2: bool },
-    Tls { stream: Box<TlsStream<TcpStream>>, is_http2: bool },
+struct Greeted {
+    stream: Stream,
+    is_http2: bool,
 }
 
 /// Finds out what a client speaks.
 async fn greet(stream: TcpStream, tls: Option<Arc<Tls>>) -> std::io::Result<Greeted> {
     let Some(tls) = tls else {
         let is_http2 = begins_http2(&stream).await?;
-        return Ok(Greeted::Plain { stream, is_http2 });
+        return Ok(Greeted { stream: Stream::Plain(stream), is_http2 });
     };
-    let stream = Box::new(tls.acceptor().accept(stream).await?);
+    let stream = Box::pin(tls.acceptor().accept(stream)).await?;
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2);
-    Ok(Greeted::Tls { stream, is_http2 })
+    Ok(Greeted { stream: Stream::Tls(Box::new(stream.into())), is_http2 })
 }
 
 /// Whether a client begins with the preface of HTTP/2, of which no other request has the first letters.

@@ -16,13 +16,13 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use slipway_spec::contract::Exit;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::config::Stop;
+use crate::listen::Stream;
 use crate::listen::tls::TlsError;
 
 /// Largest answer that is read, bytes.
@@ -193,28 +193,19 @@ async fn send(url: &Uri, body: Option<String>, tls: Option<&TlsConnector>) -> Re
     if status.is_success() { Ok(answer) } else { Err(ProbeError::Refused { url: url.clone(), status, answer }) }
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// Sends one request, a POST of JSON where there is a body, and reads the answer; over TLS, if that is given.
 pub(crate) async fn exchange(
     url: &Uri,
     body: Option<String>,
     tls: Option<&TlsConnector>,
-) -> Result<(StatusCode, Bytes), Failure> {
+) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_u16().unwrap_or(if is_encrypted(url) { 443 } else { 80 });
     let stream = TcpStream::connect((host.as_str(), port)).await?;
-    match tls {
-        None => exchange_over(stream, url, body).await,
-        Some(tls) => exchange_over(tls.connect(ServerName::try_from(host)?, stream).await?, url, body).await,
-    }
-}
-
-async fn exchange_over(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    url: &Uri,
-    body: Option<String>,
-) -> Result<(StatusCode, Bytes), Failure> {
+    let stream = match tls {
+        None => Stream::Plain(stream),
+        Some(tls) => Stream::Tls(Box::new(tls.connect(ServerName::try_from(host)?, stream).await?.into())),
+    };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // How it ends is told to the sender.
     let connection = tokio::spawn(connection);
