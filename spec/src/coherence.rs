@@ -30,19 +30,8 @@ impl TrainingSpec {
 
     /// Whether gates name metrics that the builtin trainer computes.
     fn check_metrics(&self, task: Option<Task>) -> Result<(), String> {
-        let wrong = |name: &&String| Metric::parse(name).is_none_or(|metric| task.is_some_and(|t| metric.task() != t));
-        match (self.gates.iter().map(|gate| &gate.metric).find(wrong), task) {
-            (None, _) => Ok(()),
-            (Some(name), Some(task)) => {
-                Err(format!("gates: {name} is no metric for {task}; write one of {}", Metric::names(task)))
-            }
-            (Some(name), None) => {
-                let [regression, classification] = [Task::Regression, Task::Classification].map(Metric::names);
-                Err(format!(
-                    "gates: there is no metric {name}; write one of {regression} (Regression) or {classification} (Classification)"
-                ))
-            }
-        }
+        let mut metrics = self.gates.iter().map(|gate| Metric::for_task(&gate.metric, task));
+        metrics.try_for_each(|metric| metric.map(drop)).map_err(|error| format!("gates: {error}"))
     }
 
     /// Whether gates about groups and intervals can be judged.
@@ -103,16 +92,20 @@ impl Search {
         let Some(name) = &self.metric else {
             return Ok(task.map(|task| if task == Task::Regression { Metric::R2 } else { Metric::Accuracy }));
         };
+        Metric::for_task(name, task).map(Some).map_err(|error| format!("search.metric: {error}"))
+    }
+}
+
+impl Metric {
+    /// The metric of a name, which must be one for the task where that is known.
+    fn for_task(name: &str, task: Option<Task>) -> Result<Metric, String> {
         match (Metric::parse(name), task) {
-            (Some(metric), None) => Ok(Some(metric)),
-            (Some(metric), Some(task)) if metric.task() == task => Ok(Some(metric)),
-            (_, Some(task)) => {
-                Err(format!("search.metric {name} is no metric for {task}; write one of {}", Metric::names(task)))
-            }
-            (None, None) => {
+            (Some(metric), task) if task.is_none_or(|task| metric.task() == task) => Ok(metric),
+            (_, Some(task)) => Err(format!("{name} is no metric for {task}; write one of {}", Metric::names(task))),
+            (_, None) => {
                 let [regression, classification] = [Task::Regression, Task::Classification].map(Metric::names);
                 Err(format!(
-                    "search.metric: there is no metric {name}; write one of {regression} (Regression) or {classification} (Classification)"
+                    "there is no metric {name}; write one of {regression} (Regression) or {classification} (Classification)"
                 ))
             }
         }

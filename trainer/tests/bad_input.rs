@@ -215,7 +215,7 @@ fn a_spec_that_does_not_fit_the_data_is_refused() {
         (
             |s| s["train"]["builtin"]["search"] = json!({"grid": {"max_depth": [2]}, "metric": "accuracy"}),
             Exit::Usage,
-            "search.metric accuracy is no metric for Regression; write one of r2",
+            "search.metric: accuracy is no metric for Regression; write one of r2",
         ),
         (
             |s| s["gates"] = json!([{"metric": "r3", "atLeast": 1}]),

@@ -301,8 +301,7 @@ impl Design {
                     let place = places[columns.start];
                     let field = &samples.fields[field];
                     for (value, &row) in values[place..].iter_mut().step_by(width).zip(rows) {
-                        let own = field[row as usize];
-                        *value = fill.filter(|_| own.is_nan()).unwrap_or(own);
+                        *value = field.at(row, fill);
                     }
                 }
                 _ => others.push((block, &places[columns])),

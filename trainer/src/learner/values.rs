@@ -21,15 +21,21 @@ impl Values {
 
     /// The values in the order of the training rows, those that are missing replaced where there is something to `fill` in.
     pub(crate) fn filled(&self, fill: Option<f64>) -> Cow<'_, [f64]> {
-        let own = |row: &u32| self.all[*row as usize];
-        let or = |value: f64, fill: f64| if value.is_nan() { fill } else { value };
         match (&self.rows, fill) {
             (None, None) => Cow::Borrowed(&self.all),
-            (None, Some(fill)) => self.all.iter().map(|&value| or(value, fill)).collect(),
-            (Some(rows), None) => rows.iter().map(own).collect(),
-            (Some(rows), Some(fill)) => rows.iter().map(|row| or(own(row), fill)).collect(),
+            (None, fill) => self.all.iter().map(|&value| or(value, fill)).collect(),
+            (Some(rows), fill) => rows.iter().map(|&row| or(self.all[row as usize], fill)).collect(),
         }
     }
+
+    /// The value of a training row, or what is to `fill` in where it is missing.
+    pub(crate) fn at(&self, row: u32, fill: Option<f64>) -> f64 {
+        or(self[row as usize], fill)
+    }
+}
+
+fn or(value: f64, fill: Option<f64>) -> f64 {
+    fill.filter(|_| value.is_nan()).unwrap_or(value)
 }
 
 impl From<Vec<f64>> for Values {

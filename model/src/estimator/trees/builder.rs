@@ -154,13 +154,13 @@ impl Known {
         if 2 * (self.leaves + 1) > self.slots.len() {
             self.grow(leaf.len(), values);
         }
-        let mut slot = self.first_slot(leaf);
-        while let Some(place) = self.slots[slot].checked_sub(1) {
+        let is_same = |place: u32| {
             let known = &values[place as usize * leaf.len()..][..leaf.len()];
-            if known.iter().zip(leaf).all(|(known, value)| known.to_bits() == value.to_bits()) {
-                return place;
-            }
-            slot = (slot + 1) % self.slots.len();
+            known.iter().zip(leaf).all(|(known, value)| known.to_bits() == value.to_bits())
+        };
+        let slot = self.slot(leaf, is_same);
+        if let Some(place) = self.slots[slot].checked_sub(1) {
+            return place;
         }
         self.leaves += 1;
         self.slots[slot] = self.leaves as u32;
@@ -168,23 +168,25 @@ impl Known {
         self.leaves as u32 - 1
     }
 
-    /// The slot to look for a leaf from on.
-    fn first_slot(&self, leaf: &[f64]) -> usize {
+    /// The slot of a leaf: the one that has its place, or a free one.
+    fn slot(&self, leaf: &[f64], is_same: impl Fn(u32) -> bool) -> usize {
         // Multiplicative hashing (Knuth 1973). Nobody chooses values to collide: they come from training.
         let mix =
             |mixed: u64, value: &f64| (mixed ^ value.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
-        let mixed = leaf.iter().fold(0, mix);
-        (mixed ^ mixed >> 32) as usize & (self.slots.len() - 1)
+        let (mixed, mask) = (leaf.iter().fold(0, mix), self.slots.len() - 1);
+        let mut slot = (mixed ^ mixed >> 32) as usize & mask;
+        while self.slots[slot].checked_sub(1).is_some_and(|place| !is_same(place)) {
+            slot = (slot + 1) & mask;
+        }
+        slot
     }
 
     fn grow(&mut self, width: usize, values: &[f64]) {
         self.slots = vec![0; (2 * self.slots.len()).max(64)];
-        for (place, leaf) in values.chunks_exact(width).enumerate() {
-            let mut slot = self.first_slot(leaf);
-            while self.slots[slot] != 0 {
-                slot = (slot + 1) % self.slots.len();
-            }
-            self.slots[slot] = place as u32 + 1;
+        for (place, leaf) in (1..).zip(values.chunks_exact(width)) {
+            // All of them are different.
+            let slot = self.slot(leaf, |_| false);
+            self.slots[slot] = place;
         }
     }
 }
