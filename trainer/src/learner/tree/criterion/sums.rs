@@ -15,6 +15,9 @@ const GREATEST: usize = 4;
 /// Gains that are computed at once.
 const TOGETHER: usize = 4;
 
+/// Rows of a node up to which divisions by their number are looked up.
+const MOST_SHARES: usize = 2 * blocks::MANY_ROWS;
+
 /// A sum of targets times weights, and one of weights.
 pub(in super::super) type Pair = [f64; 2];
 
@@ -42,7 +45,7 @@ pub(in super::super) struct SumsMemory {
     by_place: Vec<Pair>,
     /// The targets themselves, by row.
     targets: Vec<f64>,
-    /// One divided by every number of rows, where all weigh 1; otherwise empty.
+    /// One divided by every number of rows that are not many.
     shares: Vec<f64>,
     /// The same in the other order.
     shares_of_rest: Vec<f64>,
@@ -52,6 +55,8 @@ pub(in super::super) struct SumsMemory {
 #[derive(Debug)]
 pub(in super::super) struct Sums {
     kind: Kind,
+    /// Whether all rows weigh 1.
+    counted: bool,
     own: SumsMemory,
     /// Of the node entered last.
     total: Pair,
@@ -100,7 +105,7 @@ impl Sums {
         memory.targets.clear();
         memory.targets.extend(memory.by_row.iter().map(|[target, weight]| target / weight));
         let counted = rows.iter().all(|&row| memory.by_row[row as usize][1] == 1.0);
-        Sums::new(Kind::SquaredError { offset: 0.0 }, rows, counted, memory)
+        Sums::new(Kind::SquaredError { offset: 0.0 }, counted, memory)
     }
 
     fn of_targets(kind: Kind, weight: impl Fn(usize) -> f64, rows: &[u32], mut memory: SumsMemory) -> Self {
@@ -110,22 +115,18 @@ impl Sums {
             let pair = |(row, target): (usize, &f64)| [target * weight(row), weight(row)];
             memory.by_row.extend(memory.targets.iter().enumerate().map(pair));
         }
-        Sums::new(kind, rows, counted, memory)
+        Sums::new(kind, counted, memory)
     }
 
-    fn new(kind: Kind, rows: &[u32], counted: bool, mut memory: SumsMemory) -> Self {
-        let SumsMemory { by_row, shares, shares_of_rest, .. } = &mut memory;
-        let counts = if counted { rows.len() + 1 } else { 0 };
+    fn new(kind: Kind, counted: bool, mut memory: SumsMemory) -> Self {
         if counted {
-            by_row.clear();
+            memory.by_row.clear();
         }
-        if shares.len() != counts {
-            shares.clear();
-            shares.extend((0..counts).map(|rows| 1.0 / rows as f64));
-            shares_of_rest.clear();
-            shares_of_rest.extend(shares.iter().rev());
+        if memory.shares.is_empty() {
+            memory.shares.extend((0..=MOST_SHARES).map(|rows| 1.0 / rows as f64));
+            memory.shares_of_rest.extend(memory.shares.iter().rev());
         }
-        Sums { kind, own: memory, total: [0.0; 2], range: [0.0; 2] }
+        Sums { kind, counted, own: memory, total: [0.0; 2], range: [0.0; 2] }
     }
 
     /// Its memory, to be used again.
@@ -190,7 +191,7 @@ impl Sums {
 
     /// Whether all rows weigh 1, so that weights are numbers of rows.
     pub(in super::super) fn counts_rows(&self) -> bool {
-        !self.own.shares.is_empty()
+        self.counted
     }
 
     /// What a side predicts, of two classes the share of the second.
@@ -205,10 +206,12 @@ impl Sums {
         if candidates.any_is_allowed() {
             let found = if candidates.last - candidates.first >= blocks::MANY_ROWS {
                 self.best_by_blocks(candidates, &mut memory.blocks, above)
-            } else if self.counts_rows() {
+            } else if !self.counted {
+                self.best_by_weight(candidates, memory)
+            } else if candidates.keys.len() <= MOST_SHARES {
                 self.best_by_rows(candidates, &mut memory.splits)
             } else {
-                self.best_by_weight(candidates, memory)
+                return self.best_allowed(candidates);
             }?;
             if candidates.are_apart(found.left) {
                 return Some(found);
