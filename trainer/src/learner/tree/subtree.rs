@@ -48,9 +48,11 @@ pub(super) struct Subtree {
     /// By row of the tree, which one of these it is.
     places: Vec<u16>,
     marks: Box<[bool; MOST_ROWS]>,
-    /// The node looked at last, and what each column offers to it.
+    /// The node looked at last, and what each lane offers to it; behind them, what columns of one value do.
     node: Node,
     offers: Vec<Offered>,
+    /// Of each column, its lane among the orders.
+    lanes: Vec<usize>,
     /// One divided by every number of rows.
     shares: Vec<f64>,
 }
@@ -66,8 +68,11 @@ enum Orders {
 /// value only.
 #[derive(Debug)]
 struct Groups<const LANES: usize> {
-    groups: Vec<Vec<Keys<LANES>>>,
+    /// Group by group.
+    keys: Vec<Vec<Keys<LANES>>>,
     scratch: Vec<Keys<LANES>>,
+    /// How many of the lanes are columns: those that have more than one value.
+    lanes: usize,
 }
 
 /// A node of a subtree.
@@ -99,7 +104,8 @@ impl Subtree {
             places: vec![0; sorted.matrix.rows],
             marks: Box::new([false; MOST_ROWS]),
             node: Node::default(),
-            offers: vec![Offered::Constant; width],
+            offers: vec![Offered::Constant; width + 1],
+            lanes: vec![width; width],
             shares: (0..=MOST_ROWS).map(|rows| 1.0 / rows as f64).collect(),
         }
     }
@@ -122,7 +128,7 @@ impl Subtree {
         for (place, &row) in (0..).zip(rows) {
             self.places[row as usize] = place;
         }
-        let mut keys = vec![0; rows.len()];
+        let (mut keys, mut lanes) = (vec![0; rows.len()], 0);
         for (column, (sorted_column, values_of)) in sorted.columns.iter().zip(&mut self.values).enumerate() {
             let is_apart = match sorted_column {
                 SortedColumn::Few { values, group, lane } => {
@@ -143,10 +149,19 @@ impl Subtree {
             if !is_apart {
                 return false;
             }
-            match &mut self.orders {
-                Orders::Threes(groups) => groups.fill(column, &keys),
-                Orders::Fours(groups) => groups.fill(column, &keys),
+            let is_constant = rank_of(keys[0]) == rank_of(keys[keys.len() - 1]);
+            self.lanes[column] = if is_constant { sorted.columns.len() } else { lanes };
+            if !is_constant {
+                match &mut self.orders {
+                    Orders::Threes(groups) => groups.fill(lanes, &keys),
+                    Orders::Fours(groups) => groups.fill(lanes, &keys),
+                }
+                lanes += 1;
             }
+        }
+        match &mut self.orders {
+            Orders::Threes(groups) => groups.use_lanes(lanes),
+            Orders::Fours(groups) => groups.use_lanes(lanes),
         }
         self.root = range.clone();
         self.rows[..rows.len()].copy_from_slice(rows);
@@ -172,16 +187,16 @@ impl Subtree {
 
     /// What a column offers to the node looked at last.
     pub(super) fn offer(&self, column: usize) -> Offered {
-        self.offers[column]
+        self.offers[self.lanes[column]]
     }
 
     /// The best split of the node looked at last by a column that offers one; of equally good ones the first.
     pub(super) fn split(&self, column: usize) -> Split {
-        let worth = if let Offered::Gain(gain) = self.offers[column] { gain } else { f64::NEG_INFINITY };
+        let worth = if let Offered::Gain(gain) = self.offer(column) { gain } else { f64::NEG_INFINITY };
         let (rows, enough) = (Rows { pairs: &self.pairs, shares: &self.shares }, as_good_as(worth));
         let (left, keys) = match &self.orders {
-            Orders::Threes(groups) => groups.first(&self.node, &rows, column, enough),
-            Orders::Fours(groups) => groups.first(&self.node, &rows, column, enough),
+            Orders::Threes(groups) => groups.first(&self.node, &rows, self.lanes[column], enough),
+            Orders::Fours(groups) => groups.first(&self.node, &rows, self.lanes[column], enough),
         };
         let values = keys.map(|key| self.values[column][rank_of(key) as usize % MOST_ROWS]);
         // Where no training row lacks a value, those that do so later follow the larger side.
@@ -191,15 +206,15 @@ impl Subtree {
 
     /// Marks the rows of a node that its split sends left, here and by row of the tree.
     pub(super) fn mark(&mut self, range: &Range<usize>, split: &Split, goes_left: &mut [bool]) {
-        let range = self.local(range);
+        let (range, lane) = (self.local(range), self.lanes[split.column]);
         let see = |(place, row): (usize, usize)| {
             let is_left = place < split.left;
             self.marks[row] = is_left;
             goes_left[self.rows[row] as usize] = is_left;
         };
         match &self.orders {
-            Orders::Threes(groups) => groups.rows(split.column, range).enumerate().for_each(see),
-            Orders::Fours(groups) => groups.rows(split.column, range).enumerate().for_each(see),
+            Orders::Threes(groups) => groups.rows(lane, range).enumerate().for_each(see),
+            Orders::Fours(groups) => groups.rows(lane, range).enumerate().for_each(see),
         }
     }
 
@@ -221,30 +236,31 @@ impl Subtree {
 impl<const LANES: usize> Groups<LANES> {
     fn new(width: usize) -> Self {
         let none = vec![[0; LANES]; MOST_ROWS];
-        let mut groups = vec![none.clone(); width.div_ceil(LANES)];
-        for (place, keys) in (0..).zip(groups.last_mut().into_iter().flatten()) {
-            *keys = [place; LANES];
-        }
-        Groups { groups, scratch: none }
+        Groups { keys: vec![none.clone(); width.div_ceil(LANES)], scratch: none, lanes: 0 }
     }
 
-    fn fill(&mut self, column: usize, keys: &[Key]) {
-        let (group, lane) = (column / LANES, column % LANES);
-        for (lanes, &key) in self.groups[group].iter_mut().zip(keys) {
+    /// Only the first so many lanes are columns.
+    fn use_lanes(&mut self, lanes: usize) {
+        self.lanes = lanes;
+    }
+
+    fn fill(&mut self, lane: usize, keys: &[Key]) {
+        let (group, lane) = (lane / LANES, lane % LANES);
+        for (lanes, &key) in self.keys[group].iter_mut().zip(keys) {
             lanes[lane] = key;
             // What is no column has all rows, too.
             lanes[lane + 1..].fill(key & 0xffff);
         }
     }
 
-    /// The rows of a node in the order of a column.
-    fn rows(&self, column: usize, range: Range<usize>) -> impl Iterator<Item = usize> {
-        self.groups[column / LANES][range].iter().map(move |keys| row_of(keys[column % LANES]))
+    /// The rows of a node in the order of a lane.
+    fn rows(&self, lane: usize, range: Range<usize>) -> impl Iterator<Item = usize> {
+        self.keys[lane / LANES][range].iter().map(move |keys| row_of(keys[lane % LANES]))
     }
 
-    /// How many rows of a node go left by the first split of a column that is worth enough, and the keys on both sides of it.
-    fn first(&self, node: &Node, rows: &Rows<'_>, column: usize, enough: f64) -> (usize, [Key; 2]) {
-        let (keys, lane) = (&self.groups[column / LANES][node.range.clone()], column % LANES);
+    /// How many rows of a node go left by the first split of a lane that is worth enough, and the keys on both sides of it.
+    fn first(&self, node: &Node, rows: &Rows<'_>, lane: usize, enough: f64) -> (usize, [Key; 2]) {
+        let (keys, lane) = (&self.keys[lane / LANES][node.range.clone()], lane % LANES);
         let mut left = 1;
         rows.each_gain(
             node,
@@ -258,7 +274,8 @@ impl<const LANES: usize> Groups<LANES> {
     }
 
     fn look(&self, node: &Node, rows: &Rows<'_>, offers: &mut [Offered]) {
-        for (keys, offers) in self.groups.iter().zip(offers.chunks_mut(LANES)) {
+        let offers = offers[..self.lanes].chunks_mut(LANES);
+        for (keys, offers) in self.keys.iter().zip(offers) {
             let keys = &keys[node.range.clone()];
             let mut best = [f64::NEG_INFINITY; LANES];
             rows.each_gain(
@@ -282,7 +299,7 @@ impl<const LANES: usize> Groups<LANES> {
     /// Moves what goes left to the front, keeping the order on both sides.
     fn partition(&mut self, range: Range<usize>, goes_left: &[bool; MOST_ROWS]) {
         let scratch = &mut self.scratch[..range.len()];
-        for keys in &mut self.groups {
+        for keys in &mut self.keys[..self.lanes.div_ceil(LANES)] {
             let keys = &mut keys[range.clone()];
             let mut left = [0; LANES];
             for place in 0..keys.len() {
