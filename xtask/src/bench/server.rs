@@ -1,5 +1,6 @@
 //! `cargo xtask bench server`: the model server beside its peers with the same models, in one run, in turns.
 
+mod awake;
 mod contender;
 mod load;
 mod outcome;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 
+use self::awake::Awake;
 use self::contender::{Contender, Running, Sent};
 use self::outcome::{Measured, Results, Started};
 use super::{Style, between_marks, machine};
@@ -70,9 +72,11 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let rounds = if args.quick { QUICK_ROUNDS } else { ROUNDS };
     let mut results = Results { machine: machine(), versions: versions(), rounds, ..Results::default() };
+    let awake = Awake::start()?;
     for (model, _) in MODELS {
         measure(&contenders, &folder, model, &sent, &mut results)?;
     }
+    drop(awake);
     results.judge();
     fs::write(folder.join("results.json"), serde_json::to_vec_pretty(&results)?)?;
     let text = show::markdown(&results);
