@@ -290,11 +290,10 @@ impl<'a> Splitter<'a> for Grower<'a> {
         }
         let adds_up = self.nodes.criterion.sums().is_some();
         let (Presorted { columns, matrix, .. }, marks) = (self.sorted, &self.nodes.marks);
-        let is_small = self.subtree.is_some() && rows.len() <= subtree::MOST_ROWS;
         each(&mut self.orders, rows.len(), &mut self.scratch, |place, order, _| {
             let column = &columns[place];
             let is_added_up = adds_up && matches!(column, SortedColumn::Few { .. });
-            if column.is_constant() || is_added_up || is_small {
+            if column.is_constant() || is_added_up {
                 order.clear();
             } else {
                 column.order(rows, marks, |row| matrix.value(row, place), order);

@@ -1,13 +1,12 @@
 //! The best splits of a node of few rows and of all below it: its rows are kept in the order of every column, some columns side
 //! by side, in so little memory that it stays near.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::criterion::Sums;
 use super::criterion::sums::{Pair, gain};
 use super::grower::Split;
-use super::presort::{FEW, Presorted, SortedColumn, is_same, key, row, value};
+use super::presort::{FEW, Presorted, SortedColumn, is_same, row, value};
 use super::rules::{FEATURE_THRESHOLD, as_good_as, threshold};
 
 /// Most rows of a subtree; a power of two.
@@ -136,14 +135,7 @@ impl Subtree {
                     by_rank(rows.iter().map(|&row| ranks[row as usize][*lane]), values, (&mut keys, values_of))
                 }
                 SortedColumn::Many { .. } => {
-                    let sort = || {
-                        let key = |&row: &u32| key(sorted.matrix.value(row, column), row);
-                        let mut order: Vec<u64> = rows.iter().map(key).collect();
-                        order.sort_unstable();
-                        Cow::Owned(order)
-                    };
-                    let order = orders[column].get(range.clone()).map_or_else(sort, Cow::Borrowed);
-                    by_order(&order, &self.places, (&mut keys, values_of))
+                    by_order(&orders[column][range.clone()], &self.places, (&mut keys, values_of))
                 }
             };
             if !is_apart {

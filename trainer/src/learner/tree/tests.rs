@@ -161,6 +161,17 @@ fn columns_far_apart_or_close_together_are_told_apart_as_32_bit_floats() {
 }
 
 #[test]
+fn a_small_table_with_two_values_too_close_to_tell_apart_is_split_by_all_others() {
+    // More values than are counted one by one, and no more rows than are looked at by themselves.
+    let mut values: Vec<f64> = (0..300).map(|row| f64::from(row) / 1000.0).collect();
+    values[1] = 5e-8;
+    let target: Vec<f64> = (0..300).map(|row| f64::from(row / 2)).collect();
+    let samples = samples(vec![values], Target::Numbers(target.clone()));
+    let fitted = learn(Algorithm::DecisionTree, &samples, serde_json::json!({}));
+    assert_close(&samples.predict(&fitted, &all(&samples)), &target, "predictions");
+}
+
+#[test]
 fn a_large_target_that_varies_little_is_still_told_apart() {
     let target: Vec<f64> = (0..64).map(|row| 1e12 + f64::from(row % 2)).collect();
     let large = samples(vec![(0..64).map(|row| f64::from(row % 2)).collect()], Target::Numbers(target.clone()));
