@@ -4,19 +4,23 @@
 use std::ops::Range;
 
 use super::criterion::Sums;
-use super::criterion::sums::{Pair, gain};
+use super::criterion::sums::{MOST_SHARES, Pair, SHARES, gain};
 use super::grower::Split;
 use super::presort::{FEW, Presorted, SortedColumn, is_same, row, value};
 use super::rules::{FEATURE_THRESHOLD, as_good_as, threshold};
 
 /// Most rows of a subtree; a power of two.
 pub(super) const MOST_ROWS: usize = 512;
+const _: () = assert!(MOST_ROWS.is_power_of_two() && MOST_ROWS <= MOST_SHARES);
 
 /// A row of the subtree, counted from its first, and before it the place of its value among those of a column.
 type Key = u32;
 
 /// The keys of some columns, each on its own.
 type Keys<const LANES: usize> = [Key; LANES];
+
+/// What each row adds to sums.
+type Pairs = [Pair; MOST_ROWS];
 
 fn row_of(key: Key) -> usize {
     key as usize % MOST_ROWS
@@ -40,7 +44,7 @@ pub(super) struct Subtree {
     /// Where its rows stand.
     root: Range<usize>,
     rows: Box<[u32; MOST_ROWS]>,
-    pairs: Box<[Pair; MOST_ROWS]>,
+    pairs: Box<Pairs>,
     orders: Orders,
     /// Of each column the value of each rank.
     values: Vec<[f32; MOST_ROWS]>,
@@ -52,8 +56,6 @@ pub(super) struct Subtree {
     offers: Vec<Offered>,
     /// Of each column, its lane among the orders.
     lanes: Vec<usize>,
-    /// One divided by every number of rows.
-    shares: Vec<f64>,
 }
 
 /// The rows in the order of each column.
@@ -105,7 +107,6 @@ impl Subtree {
             node: Node::default(),
             offers: vec![Offered::Constant; width + 1],
             lanes: vec![width; width],
-            shares: (0..=MOST_ROWS).map(|rows| 1.0 / rows as f64).collect(),
         }
     }
 
@@ -152,8 +153,8 @@ impl Subtree {
             }
         }
         match &mut self.orders {
-            Orders::Threes(groups) => groups.use_lanes(lanes),
-            Orders::Fours(groups) => groups.use_lanes(lanes),
+            Orders::Threes(groups) => groups.lanes = lanes,
+            Orders::Fours(groups) => groups.lanes = lanes,
         }
         self.root = range.clone();
         self.rows[..rows.len()].copy_from_slice(rows);
@@ -170,10 +171,9 @@ impl Subtree {
     pub(super) fn look(&mut self, range: &Range<usize>, sums: &Sums, leaf: usize) {
         let range = self.local(range);
         self.node = Node { range, total: sums.total(), counts_rows: sums.counts_rows(), leaf };
-        let rows = Rows { pairs: &self.pairs, shares: &self.shares };
         match &self.orders {
-            Orders::Threes(groups) => groups.look(&self.node, &rows, &mut self.offers),
-            Orders::Fours(groups) => groups.look(&self.node, &rows, &mut self.offers),
+            Orders::Threes(groups) => groups.look(&self.node, &self.pairs, &mut self.offers),
+            Orders::Fours(groups) => groups.look(&self.node, &self.pairs, &mut self.offers),
         }
     }
 
@@ -185,10 +185,10 @@ impl Subtree {
     /// The best split of the node looked at last by a column that offers one; of equally good ones the first.
     pub(super) fn split(&self, column: usize) -> Split {
         let worth = if let Offered::Gain(gain) = self.offer(column) { gain } else { f64::NEG_INFINITY };
-        let (rows, enough) = (Rows { pairs: &self.pairs, shares: &self.shares }, as_good_as(worth));
+        let enough = as_good_as(worth);
         let (left, keys) = match &self.orders {
-            Orders::Threes(groups) => groups.first(&self.node, &rows, self.lanes[column], enough),
-            Orders::Fours(groups) => groups.first(&self.node, &rows, self.lanes[column], enough),
+            Orders::Threes(groups) => groups.first(&self.node, &self.pairs, self.lanes[column], enough),
+            Orders::Fours(groups) => groups.first(&self.node, &self.pairs, self.lanes[column], enough),
         };
         let values = keys.map(|key| self.values[column][rank_of(key) as usize % MOST_ROWS]);
         // Where no training row lacks a value, those that do so later follow the larger side.
@@ -231,11 +231,6 @@ impl<const LANES: usize> Groups<LANES> {
         Groups { keys: vec![none.clone(); width.div_ceil(LANES)], scratch: none, lanes: 0 }
     }
 
-    /// Only the first so many lanes are columns.
-    fn use_lanes(&mut self, lanes: usize) {
-        self.lanes = lanes;
-    }
-
     fn fill(&mut self, lane: usize, keys: &[Key]) {
         let (group, lane) = (lane / LANES, lane % LANES);
         for (lanes, &key) in self.keys[group].iter_mut().zip(keys) {
@@ -251,11 +246,11 @@ impl<const LANES: usize> Groups<LANES> {
     }
 
     /// How many rows of a node go left by the first split of a lane that is worth enough, and the keys on both sides of it.
-    fn first(&self, node: &Node, rows: &Rows<'_>, lane: usize, enough: f64) -> (usize, [Key; 2]) {
+    fn first(&self, node: &Node, pairs: &Pairs, lane: usize, enough: f64) -> (usize, [Key; 2]) {
         let (keys, lane) = (&self.keys[lane / LANES][node.range.clone()], lane % LANES);
         let mut left = 1;
-        rows.each_gain(
-            node,
+        each_gain(
+            (node, pairs),
             |place| [keys[place][lane]],
             |rows, [gain]| {
                 left = rows;
@@ -265,13 +260,13 @@ impl<const LANES: usize> Groups<LANES> {
         (left, [keys[left - 1][lane], keys[left][lane]])
     }
 
-    fn look(&self, node: &Node, rows: &Rows<'_>, offers: &mut [Offered]) {
+    fn look(&self, node: &Node, pairs: &Pairs, offers: &mut [Offered]) {
         let offers = offers[..self.lanes].chunks_mut(LANES);
         for (keys, offers) in self.keys.iter().zip(offers) {
             let keys = &keys[node.range.clone()];
             let mut best = [f64::NEG_INFINITY; LANES];
-            rows.each_gain(
-                node,
+            each_gain(
+                (node, pairs),
                 |place| keys[place],
                 |_, gains| {
                     for lane in 0..LANES {
@@ -309,67 +304,56 @@ impl<const LANES: usize> Groups<LANES> {
     }
 }
 
-/// What is known of the rows.
-struct Rows<'a> {
-    pairs: &'a [Pair; MOST_ROWS],
-    /// One divided by every number of rows.
-    shares: &'a [f64],
+/// Shows what each split of a node is worth, by how many rows go left: no number where it would part rows of one value. `keys`
+/// are those at a place of the node, in some orders; `see` says when it has seen enough.
+fn each_gain<const LANES: usize>(
+    (node, pairs): (&Node, &Pairs),
+    keys: impl Fn(usize) -> Keys<LANES>,
+    see: impl FnMut(usize, [f64; LANES]) -> bool,
+) {
+    if node.counts_rows {
+        each::<LANES, true>((node, pairs), keys, see);
+    } else {
+        each::<LANES, false>((node, pairs), keys, see);
+    }
 }
 
-impl Rows<'_> {
-    /// Shows what each split of a node is worth, by how many rows go left: no number where it would part rows of one value.
-    /// `keys` are those at a place of the node, in some orders; `see` says when it has seen enough.
-    fn each_gain<const LANES: usize>(
-        &self,
-        node: &Node,
-        keys: impl Fn(usize) -> Keys<LANES>,
-        see: impl FnMut(usize, [f64; LANES]) -> bool,
-    ) {
-        if node.counts_rows {
-            self.each::<LANES, true>(node, keys, see);
-        } else {
-            self.each::<LANES, false>(node, keys, see);
+fn each<const LANES: usize, const COUNTED: bool>(
+    (node, pairs): (&Node, &Pairs),
+    keys: impl Fn(usize) -> Keys<LANES>,
+    mut see: impl FnMut(usize, [f64; LANES]) -> bool,
+) {
+    let rows = node.range.len();
+    let [all, all_weight] = node.total;
+    let (mut sums, mut weights) = ([0.0; LANES], [0.0; LANES]);
+    let mut at = keys(0);
+    for left in 1..=rows - node.leaf {
+        for lane in 0..LANES {
+            let [sum, weight] = pairs[row_of(at[lane])];
+            sums[lane] += sum;
+            if !COUNTED {
+                weights[lane] += weight;
+            }
         }
-    }
-
-    fn each<const LANES: usize, const COUNTED: bool>(
-        &self,
-        node: &Node,
-        keys: impl Fn(usize) -> Keys<LANES>,
-        mut see: impl FnMut(usize, [f64; LANES]) -> bool,
-    ) {
-        let rows = node.range.len();
-        let [all, all_weight] = node.total;
-        let (mut sums, mut weights) = ([0.0; LANES], [0.0; LANES]);
-        let mut at = keys(0);
-        for left in 1..=rows - node.leaf {
+        let next = keys(left);
+        if left >= node.leaf {
+            let shares = if COUNTED { [SHARES[left], SHARES[rows - left]] } else { [0.0; 2] };
+            let mut gains = [0.0; LANES];
             for lane in 0..LANES {
-                let [sum, weight] = self.pairs[row_of(at[lane])];
-                sums[lane] += sum;
-                if !COUNTED {
-                    weights[lane] += weight;
-                }
+                let (low, high) = (sums[lane], all - sums[lane]);
+                let gain = if COUNTED {
+                    low * low * shares[0] + high * high * shares[1]
+                } else {
+                    gain([low, weights[lane]], [high, all_weight - weights[lane]])
+                };
+                let same = u64::from(rank_of(at[lane]) == rank_of(next[lane]));
+                gains[lane] = f64::from_bits(gain.to_bits() | same.wrapping_neg());
             }
-            let next = keys(left);
-            if left >= node.leaf {
-                let shares = if COUNTED { [self.shares[left], self.shares[rows - left]] } else { [0.0; 2] };
-                let mut gains = [0.0; LANES];
-                for lane in 0..LANES {
-                    let (low, high) = (sums[lane], all - sums[lane]);
-                    let gain = if COUNTED {
-                        low * low * shares[0] + high * high * shares[1]
-                    } else {
-                        gain([low, weights[lane]], [high, all_weight - weights[lane]])
-                    };
-                    let same = u64::from(rank_of(at[lane]) == rank_of(next[lane]));
-                    gains[lane] = f64::from_bits(gain.to_bits() | same.wrapping_neg());
-                }
-                if see(left, gains) {
-                    return;
-                }
+            if see(left, gains) {
+                return;
             }
-            at = next;
         }
+        at = next;
     }
 }
 

@@ -16,7 +16,20 @@ const GREATEST: usize = 4;
 const TOGETHER: usize = 4;
 
 /// Rows of a node up to which divisions by their number are looked up.
-const MOST_SHARES: usize = 2 * blocks::MANY_ROWS;
+pub(in super::super) const MOST_SHARES: usize = 2 * blocks::MANY_ROWS;
+/// One divided by each of these numbers of rows, and the same from the last to the first.
+pub(in super::super) static SHARES: [f64; MOST_SHARES + 1] = shares(false);
+static SHARES_OF_REST: [f64; MOST_SHARES + 1] = shares(true);
+
+const fn shares(reversed: bool) -> [f64; MOST_SHARES + 1] {
+    let mut shares = [0.0; MOST_SHARES + 1];
+    let mut rows = 0;
+    while rows <= MOST_SHARES {
+        shares[if reversed { MOST_SHARES - rows } else { rows }] = 1.0 / rows as f64;
+        rows += 1;
+    }
+    shares
+}
 
 /// A sum of targets times weights, and one of weights.
 pub(in super::super) type Pair = [f64; 2];
@@ -45,10 +58,6 @@ pub(in super::super) struct SumsMemory {
     by_place: Vec<Pair>,
     /// The targets themselves, by row.
     targets: Vec<f64>,
-    /// One divided by every number of rows that are not many.
-    shares: Vec<f64>,
-    /// The same in the other order.
-    shares_of_rest: Vec<f64>,
 }
 
 /// A criterion by sums.
@@ -121,10 +130,6 @@ impl Sums {
     fn new(kind: Kind, counted: bool, mut memory: SumsMemory) -> Self {
         if counted {
             memory.by_row.clear();
-        }
-        if memory.shares.is_empty() {
-            memory.shares.extend((0..=MOST_SHARES).map(|rows| 1.0 / rows as f64));
-            memory.shares_of_rest.extend(memory.shares.iter().rev());
         }
         Sums { kind, counted, own: memory, total: [0.0; 2], range: [0.0; 2] }
     }
@@ -246,9 +251,8 @@ impl Sums {
         let [before, _] = self.before(candidates);
         add_up(&keys[first - 1..=last], &self.own.targets, before, gains);
         // Shares of the rows on the right, which become fewer.
-        let unused = self.own.shares.len() - 1 - keys.len();
-        let (lefts, rights) =
-            (&self.own.shares[first..=last], &self.own.shares_of_rest[unused + first..=unused + last]);
+        let unused = MOST_SHARES - keys.len();
+        let (lefts, rights) = (&SHARES[first..=last], &SHARES_OF_REST[unused + first..=unused + last]);
         let best = to_gains_by_rows(gains, lefts, rights, self.total[0]);
         first_of_best(gains, best, first)
     }
