@@ -19,15 +19,12 @@ impl Alike {
     /// are only looked at until that is known.
     pub(crate) fn new<'c>(columns: impl Iterator<Item = Cow<'c, [f64]>>, target: &Target) -> Option<Alike> {
         let Target::Classes { codes, count } = target else { return None };
-        let (mut kinds, mut places) = (*count, Vec::new());
+        let (mut kinds, mut places) = (*count, codes.clone());
         for column in columns {
             let (values, ranks) = few(&column)?;
             kinds = kinds.checked_mul(values.len())?;
             if 2 * kinds > codes.len() || values.last().is_some_and(|value| value.is_nan()) {
                 return None;
-            }
-            if places.is_empty() {
-                places.clone_from(codes);
             }
             for (place, rank) in places.iter_mut().zip(ranks) {
                 *place = *place * values.len() as u32 + u32::from(rank);

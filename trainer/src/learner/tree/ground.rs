@@ -46,40 +46,29 @@ impl<'a> Ground<'a> {
         seed: u32,
         workspace: &mut Workspace,
     ) -> Grown {
-        if let Some(alike) = self.alike.as_ref().filter(|_| Alike::suits(options)) {
-            let weight = |row: u32| weights.map_or(1.0, |weights| weights[row as usize]);
-            let (rows, weights) = alike.unite(rows.iter().map(|&row| (row, weight(row))));
-            let mut grown = self.grow_on(choice, &rows, Some(&weights), options, seed, workspace);
-            grown.send_missing_to_heavier();
-            return grown;
-        }
+        let weight = |row: u32| weights.map_or(1.0, |weights| weights[row as usize]);
+        let alike = self.alike.as_ref().filter(|_| Alike::suits(options));
+        let united = alike.map(|alike| alike.unite(rows.iter().map(|&row| (row, weight(row)))));
         let heavy: Vec<u32>;
-        let rows = match weights {
-            None => rows,
-            Some(weights) => {
-                heavy = rows.iter().copied().filter(|&row| weights[row as usize] != 0.0).collect();
-                &heavy
+        let (rows, weights) = match (&united, weights) {
+            (Some((rows, weights)), _) => (rows.as_slice(), Some(weights.as_slice())),
+            (None, Some(_)) => {
+                heavy = rows.iter().copied().filter(|&row| weight(row) != 0.0).collect();
+                (heavy.as_slice(), weights)
             }
+            (None, None) => (rows, None),
         };
-        self.grow_on(choice, rows, weights, options, seed, workspace)
-    }
-
-    /// The same on rows that all count.
-    fn grow_on(
-        &self,
-        choice: Choice,
-        rows: &[u32],
-        weights: Option<&[f64]>,
-        options: &Options,
-        seed: u32,
-        workspace: &mut Workspace,
-    ) -> Grown {
         let criterion = Criterion::new(choice.criterion, &self.samples.target, weights, rows, workspace.take_sums());
-        if !choice.random {
-            return grow_best(&self.sorted, criterion, rows, options, seed, workspace);
+        let mut grown = if choice.random {
+            let order = Order::new(self.sorted.columns.len(), seed);
+            grow(RandomSplits::new(&self.sorted, criterion, workspace), rows, options, order, workspace)
+        } else {
+            grow_best(&self.sorted, criterion, rows, options, seed, workspace)
+        };
+        if alike.is_some() {
+            grown.send_missing_to_heavier();
         }
-        let order = Order::new(self.sorted.columns.len(), seed);
-        grow(RandomSplits::new(&self.sorted, criterion, workspace), rows, options, order, workspace)
+        grown
     }
 }
 
