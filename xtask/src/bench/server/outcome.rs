@@ -25,6 +25,19 @@ pub struct Measured {
     pub p99_milliseconds: f64,
 }
 
+impl Measured {
+    /// Each figure of the better of two turns.
+    pub fn better(self, other: Measured) -> Measured {
+        Measured {
+            cpu_microseconds: self.cpu_microseconds.min(other.cpu_microseconds),
+            requests_per_second: self.requests_per_second.max(other.requests_per_second),
+            p50_milliseconds: self.p50_milliseconds.min(other.p50_milliseconds),
+            p99_milliseconds: self.p99_milliseconds.min(other.p99_milliseconds),
+            ..self
+        }
+    }
+}
+
 /// How one server starts with one model.
 #[derive(Clone, Debug, Serialize)]
 pub struct Started {
@@ -45,7 +58,7 @@ pub struct Results {
     pub machine: String,
     /// Of what.
     pub versions: String,
-    /// How often each figure was measured; the median counts.
+    /// How often each figure was measured; the best counts.
     pub rounds: usize,
     /// Requests.
     pub measured: Vec<Measured>,
