@@ -152,7 +152,8 @@ fn measure(
                 .collect()
         })?;
         for place in 0..servers.len() {
-            results.measured.extend(turns.iter().map(|turn| turn[place].clone()).reduce(Measured::better));
+            let mut turns = turns.iter().map(|turn| &turn[place]);
+            results.measured.extend(turns.next().map(|first| turns.fold(first.clone(), Measured::better)));
         }
     }
     results.started.extend(servers.iter().map(|server| Started {

@@ -27,7 +27,7 @@ pub struct Measured {
 
 impl Measured {
     /// Each figure of the better of two turns.
-    pub fn better(self, other: Measured) -> Measured {
+    pub fn better(self, other: &Measured) -> Measured {
         Measured {
             cpu_microseconds: self.cpu_microseconds.min(other.cpu_microseconds),
             requests_per_second: self.requests_per_second.max(other.requests_per_second),
