@@ -1,0 +1,302 @@
+//! Stands between one operator and the API server: notes every write, and does to it what the script says.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use bytes::Bytes;
+use futures::StreamExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, BodyStream, Full, StreamBody};
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
+};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::api::Api;
+use crate::call::Call;
+use crate::fault::{DELAY, Fault, Script, Side};
+use crate::journal::{Entry, Journal};
+
+/// Longest that an answer is kept from the operator: longer than it waits for one.
+const STALL: Duration = Duration::from_secs(60);
+
+type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+type Answered = Result<Response<Body>, Lost>;
+
+/// A proxy, gone with all its connections when dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens, without TLS.
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    serving: AbortHandle,
+}
+
+struct Shared {
+    api: Api,
+    script: Option<Script>,
+    began: Instant,
+    life: AtomicUsize,
+    journal: Mutex<Journal>,
+    writes: watch::Sender<usize>,
+    /// Kills the operator and starts another one.
+    replace: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    watches: watch::Sender<Watching>,
+}
+
+/// What is done to the watches that were opened before; each time counts one up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Watching {
+    cuts: usize,
+    mutes: usize,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("script", &self.script).finish_non_exhaustive()
+    }
+}
+
+/// The connection ends without an answer.
+#[derive(Debug)]
+struct Lost;
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the answer is lost")
+    }
+}
+
+impl std::error::Error for Lost {}
+
+impl Proxy {
+    /// A proxy that asks in the name of whom `api` stands for.
+    pub async fn start(api: Api, script: Option<Script>) -> Result<Proxy> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let shared = Arc::new(Shared {
+            api,
+            script,
+            began: Instant::now(),
+            life: AtomicUsize::new(1),
+            journal: Mutex::default(),
+            writes: watch::Sender::new(0),
+            replace: OnceLock::new(),
+            watches: watch::Sender::default(),
+        });
+        let address = listener.local_addr()?;
+        let serving = tokio::spawn(serve(listener, shared.clone())).abort_handle();
+        Ok(Proxy { address, shared, serving })
+    }
+
+    /// Says how the operator is killed and the next one started.
+    pub fn on_kill(&self, replace: impl Fn() + Send + Sync + 'static) {
+        // Said once.
+        let _ = self.shared.replace.set(Box::new(replace));
+    }
+
+    /// The writes so far.
+    pub fn journal(&self) -> Journal {
+        self.shared.journal().clone()
+    }
+
+    /// Whether the script has come to its fault.
+    pub fn has_faulted(&self) -> bool {
+        self.shared.journal().entries().iter().any(|entry| entry.fault.is_some())
+    }
+
+    /// A receiver that is told of each write by its number.
+    pub fn writes(&self) -> watch::Receiver<usize> {
+        self.shared.writes.subscribe()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// Serves until it is dropped, and its connections with it.
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        let _ = stream.set_nodelay(true);
+        let (shared, life) = (shared.clone(), shared.life.load(Ordering::Relaxed));
+        connections.spawn(async move {
+            let service = service_fn(move |request| shared.clone().handle(life, request));
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service);
+            // One that the operator, or its end, has closed.
+            let _ = connection.await;
+        });
+    }
+}
+
+impl Shared {
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn handle(self: Arc<Self>, life: usize, request: Request<Incoming>) -> Answered {
+        let call =
+            Call::parse(request.method().as_str(), request.uri().path(), request.uri().query().unwrap_or_default());
+        if call.is_write() { self.write(life, call, request).await } else { self.read(&call, request).await }
+    }
+
+    async fn read(&self, call: &Call, request: Request<Incoming>) -> Answered {
+        let before = *self.watches.borrow();
+        let response = self.api.send(forwarded(request).await?).await.map_err(|_| Lost)?;
+        let (mut head, body) = response.into_parts();
+        strip(&mut head.headers);
+        let body = if call.is_watch {
+            let mut changes = self.watches.subscribe();
+            let done = async move { changes.wait_for(|now| *now != before).await.map(|now| *now).unwrap_or_default() };
+            interruptible(body, before, done)
+        } else {
+            body.boxed_unsync()
+        };
+        Ok(Response::from_parts(head, body))
+    }
+
+    async fn write(self: Arc<Self>, life: usize, mut call: Call, request: Request<Incoming>) -> Answered {
+        let request = forwarded(request).await?;
+        if call.name.is_empty() {
+            let body =
+                request.body().clone().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            let object: Value = serde_json::from_slice(&body).unwrap_or_default();
+            object["metadata"]["name"].as_str().unwrap_or_default().clone_into(&mut call.name);
+        }
+        let (number, fault) = self.begin(life, call);
+        match fault {
+            None => self.forward(number, request).await,
+            Some(Fault::Kill(Side::Before)) => Err(self.kill().await),
+            Some(Fault::Kill(Side::After)) => {
+                let _ = self.clone().forward(number, request).await;
+                Err(self.kill().await)
+            }
+            Some(Fault::Lose) => {
+                let _ = self.forward(number, request).await;
+                Err(Lost)
+            }
+            Some(Fault::Delay) => {
+                tokio::time::sleep(DELAY).await;
+                self.forward(number, request).await
+            }
+            Some(Fault::Answer(code, Side::Before)) => Ok(refusal(code)),
+            Some(Fault::Answer(code, Side::After)) => {
+                let _ = self.forward(number, request).await;
+                Ok(refusal(code))
+            }
+            Some(Fault::Stall) => {
+                tokio::time::sleep(STALL).await;
+                Err(Lost)
+            }
+            Some(Fault::CutWatches) => {
+                self.watches.send_modify(|watching| watching.cuts += 1);
+                self.forward(number, request).await
+            }
+            Some(Fault::MuteWatches) => {
+                self.watches.send_modify(|watching| watching.mutes += 1);
+                self.forward(number, request).await
+            }
+        }
+    }
+
+    fn begin(&self, life: usize, call: Call) -> (usize, Option<Fault>) {
+        let mut journal = self.journal();
+        let fault = self.script.and_then(|script| script.fault_at(journal.len() + 1));
+        let entry = Entry { at: self.began.elapsed(), life, call, code: None, version: String::new(), fault };
+        let number = journal.begin(entry);
+        drop(journal);
+        self.writes.send_replace(number);
+        (number, fault)
+    }
+
+    /// Carries a write to its end even where nobody waits for the answer any more: what is on its way arrives.
+    async fn forward(self: Arc<Self>, number: usize, request: Request<Full<Bytes>>) -> Answered {
+        let carrying = tokio::spawn(async move {
+            let response = self.api.send(request).await.map_err(|_| Lost)?;
+            let (mut head, body) = response.into_parts();
+            let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
+            let object: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+            self.journal().answer(number, head.status.as_u16(), version);
+            strip(&mut head.headers);
+            Ok(Response::from_parts(head, full(body)))
+        });
+        carrying.await.map_err(|_| Lost)?
+    }
+
+    async fn kill(self: Arc<Self>) -> Lost {
+        let killing = tokio::task::spawn_blocking(move || {
+            self.life.fetch_add(1, Ordering::Relaxed);
+            if let Some(replace) = self.replace.get() {
+                replace();
+            }
+        });
+        // The answer is lost either way.
+        let _ = killing.await;
+        Lost
+    }
+}
+
+/// The request for the API server: its body is known, and the answer must be readable here.
+async fn forwarded(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Lost> {
+    let (mut head, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
+    strip(&mut head.headers);
+    for header in [HOST, AUTHORIZATION, ACCEPT_ENCODING] {
+        head.headers.remove(header);
+    }
+    head.version = hyper::Version::HTTP_11;
+    Ok(Request::from_parts(head, Full::new(body)))
+}
+
+/// What belongs to one connection.
+fn strip(headers: &mut hyper::HeaderMap) {
+    for header in [CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH] {
+        headers.remove(header);
+    }
+}
+
+fn full(body: Bytes) -> Body {
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn refusal(code: u16) -> Response<Body> {
+    let message = "the rig says so";
+    let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message, "reason": "Rig"});
+    let mut response = Response::new(full(Bytes::from(status.to_string())));
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A watch that ends when it is cut, and goes on in silence when it is muted.
+fn interruptible(body: Incoming, before: Watching, done: impl Future<Output = Watching> + Send + 'static) -> Body {
+    let (tell, told) = futures::channel::oneshot::channel();
+    let interrupted = async move {
+        // Nobody listens where the watch has ended by itself.
+        let _ = tell.send(done.await);
+    };
+    let silence = futures::stream::once(async move {
+        if told.await.is_ok_and(|now| now.mutes > before.mutes) {
+            futures::future::pending::<()>().await;
+        }
+    })
+    .filter_map(|()| futures::future::ready(None));
+    BodyExt::boxed_unsync(StreamBody::new(BodyStream::new(body).take_until(interrupted).chain(silence)))
+}
