@@ -278,6 +278,9 @@ pub struct ModelDeploymentStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub last_handled_retry_token: String,
+    /// What keeps the operator from making the cluster as this status says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Blocked>,
     /// Conditions: Ready, Available, Progressing, TargetServed, SourceResolved, Reconciling and Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::condition::conditions_schema")]
@@ -322,6 +325,43 @@ impl From<&Revision> for Candidate {
             version: revision.version.clone(),
             digest: revision.digest.clone(),
             training_run: revision.training_run.clone(),
+        }
+    }
+}
+
+/// A write of the operator that did not come about. It is tried again until it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Blocked {
+    /// Why.
+    pub reason: BlockedReason,
+    /// The API server's words.
+    #[schemars(length(max = 1_024))]
+    pub message: String,
+}
+
+/// Why a write did not come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum BlockedReason {
+    /// The operator lacks a right, or a quota is used up.
+    Forbidden,
+    /// An object of that name belongs to somebody else.
+    NameTaken,
+    /// The API server calls the object invalid.
+    Refused,
+    /// The API server answers with errors, or not at all.
+    Unavailable,
+}
+
+impl BlockedReason {
+    /// As in the status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BlockedReason::Forbidden => "Forbidden",
+            BlockedReason::NameTaken => "NameTaken",
+            BlockedReason::Refused => "Refused",
+            BlockedReason::Unavailable => "Unavailable",
         }
     }
 }

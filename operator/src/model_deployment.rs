@@ -15,13 +15,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use slipway_crds::model_deployment::{ModelDeployment, ModelDeploymentStatus};
+use slipway_crds::model_deployment::{Blocked, ModelDeployment, ModelDeploymentStatus};
 
-use crate::kube_io::{Applier, Context, Note, Queue, Reconcile};
+use crate::kube_io::{Applier, Basis, Context, IoError, Queue, Reconcile};
 use crate::rollout::{self, Happening, Inputs};
-use error::ActError;
 pub use error::Error;
 pub use observe::Watches;
 
@@ -34,31 +34,52 @@ const CATCH_UP: Duration = Duration::from_millis(50);
 pub struct ModelDeployments {
     stores: observe::Stores,
     written: Written,
+    failing: Failing,
 }
 
 impl ModelDeployments {
     /// Subscribes `queue` to the watches and reads from their stores; the caller runs them and waits until they are
     /// complete.
     pub fn new(queue: &Queue<ModelDeployment>, watches: Watches<'_>) -> ModelDeployments {
-        ModelDeployments { stores: observe::Stores::subscribe(queue, watches), written: Written::default() }
+        ModelDeployments {
+            stores: observe::Stores::subscribe(queue, watches),
+            written: Written::default(),
+            failing: Failing::default(),
+        }
     }
 
     /// Writes the status if it says anything new.
     async fn persist(
         &self,
-        context: &Context,
-        object: &ModelDeployment,
-        namespace: &str,
+        basis: &Basis,
+        object: &Arc<ModelDeployment>,
         status: ModelDeploymentStatus,
-    ) -> Result<(), Error> {
+    ) -> Result<Arc<ModelDeployment>, Error> {
         if object.status.as_ref() == Some(&status) {
-            return Ok(());
+            return Ok(object.clone());
         }
-        let desired = ModelDeployment { status: Some(status), ..object.clone() };
-        let applier = Applier::new(&context.client, namespace, STATUS);
-        let written = applier.replace_status(&desired).await.map_err(Error::Persist)?;
+        let desired = ModelDeployment { status: Some(status), ..object.as_ref().clone() };
+        let written = Applier::new(basis, STATUS).replace_status(&desired).await.map_err(Error::Persist)?;
         self.written.remember(&written);
-        Ok(())
+        Ok(Arc::new(written))
+    }
+
+    /// What keeps the writes of this pass from coming about, in the words of the status.
+    fn blocked(
+        &self,
+        object: &ModelDeployment,
+        done: &Result<(), IoError>,
+        before: Option<&Blocked>,
+        now: Timestamp,
+    ) -> Option<Blocked> {
+        let uid = object.uid().unwrap_or_default();
+        match done {
+            Ok(()) => {
+                self.failing.forget(&uid);
+                None
+            }
+            Err(error) => status::blocked(error, self.failing.since(uid, now), before),
+        }
     }
 }
 
@@ -92,9 +113,13 @@ impl Reconcile for ModelDeployments {
         let plan = rollout::step(&state, &inputs, now);
         let layout = rollout::layout(&plan.next, &inputs);
 
-        let facts =
-            status::Facts { valid: &valid, resolved: &resolved, state: &plan.next, layout: &layout, health: &health };
-        self.persist(context, &object, &valid.namespace, status::status(&object, &facts, now)).await?;
+        let before = object.status.as_ref().and_then(|status| status.blocked.as_ref());
+        let says = |object: &ModelDeployment, blocked: Option<&Blocked>| {
+            let (valid, resolved, state, layout, health) = (&valid, &resolved, &plan.next, &layout, &health);
+            status::status(object, &status::Facts { valid, resolved, state, layout, health, blocked }, now)
+        };
+        let basis = Basis::new(&context.client, object.as_ref());
+        let persisted = self.persist(&basis, &object, says(&object, before)).await?;
         plan.events.iter().for_each(|happening| tell(context, &object, happening));
 
         let pass = act::Pass {
@@ -104,17 +129,19 @@ impl Reconcile for ModelDeployments {
             observed: &observed,
             config: &context.config,
         };
-        let done = pass.act(&context.client).await;
+        let done = pass.act(&basis).await;
         for happening in &plan.events {
             let revision = build::reference(&valid, happening.revision());
             context.event_with(object.as_ref(), Some(revision), status::note(happening)).await;
         }
-        if let Err(error @ ActError::Foreign { .. }) = &done {
-            let note = Note { warning: true, reason: "NameTaken", action: "Apply", message: error.to_string() };
+        let blocked = self.blocked(&object, &done, before, now);
+        self.persist(&basis, &persisted, says(&persisted, blocked.as_ref())).await?;
+        if let Some(note) = status::blocked_note(before, blocked.as_ref()) {
             context.event(object.as_ref(), note).await;
         }
-        done?;
-        Ok(plan.requeue_after.map_or_else(Action::await_change, |after| Action::requeue(after.unsigned_abs())))
+        let again = plan.requeue_after.map(jiff::SignedDuration::unsigned_abs);
+        done.map_err(|source| Error::Act { source, due_in: again })?;
+        Ok(again.map_or_else(Action::await_change, Action::requeue))
     }
 }
 
@@ -161,6 +188,22 @@ impl Written {
             }
             None => false,
         }
+    }
+}
+
+/// Since when the writes for each object have been failing without a break.
+#[derive(Default)]
+struct Failing(Mutex<HashMap<String, Timestamp>>);
+
+impl Failing {
+    /// For how long, as of `now`.
+    fn since(&self, uid: String, now: Timestamp) -> Duration {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(uid).or_insert(now);
+        Duration::try_from(now.duration_since(since)).unwrap_or(Duration::ZERO)
+    }
+
+    fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 }
 

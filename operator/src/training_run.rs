@@ -22,12 +22,12 @@ use kube::runtime::controller::Action;
 use serde_json::json;
 use slipway_crds::training_run::{TrainingRun, TrainingRunStatus, reason};
 
-use self::decide::{Act, Plan, Progress};
+use self::decide::{Act, Observed, Plan, Progress};
 pub use self::error::Error;
 use self::observe::Stores;
 pub use self::observe::Watches;
 use self::validate::{Invalid, ValidRun, validate};
-use crate::kube_io::{Applier, Class, Classified, Context, Created, IoError, Note, Queue, Reconcile};
+use crate::kube_io::{Applier, Basis, Class, Classified, Context, IoError, Queue, Reconcile, Seen};
 
 /// Field manager of Jobs.
 const JOBS: &str = "slipway-operator/workload";
@@ -68,8 +68,10 @@ impl Reconcile for TrainingRuns {
             decide::decide(&valid, &before, &observed, now)
         };
         let after = status::next(&run, plan.progress.as_ref(), &plan.acts, &observed, now);
-        let run = persist(&run, after, plan.progress.as_ref(), context).await?;
-        Box::pin(act(&run, &valid, &plan, context)).await?;
+        let basis = Basis::new(&context.client, run.as_ref());
+        let run = persist(&run, after, plan.progress.as_ref(), &basis, context).await?;
+        let pass = Pass { run: &run, observed: &observed, basis: &basis, context };
+        Box::pin(pass.act(&valid, &plan)).await?;
         Ok(plan.again.map_or_else(Action::await_change, Action::requeue))
     }
 }
@@ -79,6 +81,7 @@ async fn persist(
     run: &Arc<TrainingRun>,
     after: TrainingRunStatus,
     progress: Option<&Progress>,
+    basis: &Basis,
     context: &Context,
 ) -> Result<Arc<TrainingRun>, IoError> {
     if run.status.as_ref() == Some(&after) {
@@ -87,7 +90,7 @@ async fn persist(
     let note = progress.and_then(|progress| status::note(run.status.as_ref(), progress, &after));
     let mut desired = run.as_ref().clone();
     desired.status = Some(after);
-    let written = applier(run, context, STATUS).replace_status(&desired).await?;
+    let written = Applier::new(basis, STATUS).replace_status(&desired).await?;
     let said = written.status.as_ref().and_then(|status| status.conditions.first());
     tracing::info!(
         run = %run.name_any(),
@@ -107,74 +110,74 @@ async fn persist(
     Ok(Arc::new(written))
 }
 
-async fn act(
-    run: &Arc<TrainingRun>,
-    valid: &Result<ValidRun, Invalid>,
-    plan: &Plan,
-    context: &Context,
-) -> Result<(), IoError> {
-    let jobs = applier(run, context, JOBS);
-    let name = run.name_any();
-    for act in &plan.acts {
-        match (act, valid) {
-            (Act::CreateJob, Ok(valid)) => {
-                // The status was just written, or else an old view of a run that has ended must not train it again.
-                if plan.progress.is_none() {
-                    jobs.confirm(run.as_ref()).await?;
-                }
-                let champion = run.status.as_ref().and_then(|status| status.champion.as_ref());
-                create(run, &build::job(valid, champion, &context.config), &jobs, context).await?;
-            }
-            (Act::CreateReportJob, Ok(valid)) => {
-                let champion = run.status.as_ref().and_then(|status| status.champion.as_ref());
-                create(run, &build::report_job(valid, champion, &context.config), &jobs, context).await?;
-            }
-            (Act::SetJobTtl(seconds), _) => {
-                jobs.merge::<Job>(&name, &json!({"spec": {"ttlSecondsAfterFinished": seconds}})).await?;
-            }
-            (Act::DeleteJob, _) => jobs.delete_named::<Job>(&name).await?,
-            (Act::DeleteReportJob, _) => {
-                jobs.delete_named::<Job>(&format!("{name}{}", build::REPORT_SUFFIX)).await?;
-            }
-            (Act::DeletePod(pod), _) => jobs.delete_named::<Pod>(pod).await?,
-            (Act::DeleteRun, _) => jobs.delete(run.as_ref()).await?,
-            // No plan makes a Job of a run that is not valid.
-            (Act::CreateJob | Act::CreateReportJob, Err(_)) => {}
-        }
-    }
-    Ok(())
+/// One look at a run, after its status was written.
+struct Pass<'a> {
+    run: &'a Arc<TrainingRun>,
+    observed: &'a Observed,
+    basis: &'a Basis,
+    context: &'a Context,
 }
 
-/// Makes a Job once. What the API server refuses for good fails the run; what it refuses for now is said.
-async fn create(run: &Arc<TrainingRun>, job: &Job, jobs: &Applier, context: &Context) -> Result<(), IoError> {
-    match jobs.create(job).await {
-        Ok(Created::New(job)) => {
-            let message = format!("created Job {}", job.name_any());
-            context
-                .event(run.as_ref(), Note { warning: false, reason: "JobCreated", action: "CreateJob", message })
-                .await;
-            Ok(())
-        }
-        Ok(Created::Existing(_)) => Ok(()),
-        Err(error) => {
-            let progress = match (error.class(), error.code()) {
-                (Class::Invalid, _) => Progress::Failed { reason: reason::INVALID_SPEC, message: error.to_string() },
-                (_, Some(403)) => {
-                    let message = error.to_string();
-                    let is_quota = message.contains("exceeded quota");
-                    let reason = if is_quota { reason::QUOTA_EXCEEDED } else { reason::POD_NOT_STARTED };
-                    Progress::Underway { reason, message }
+impl Pass<'_> {
+    async fn act(&self, valid: &Result<ValidRun, Invalid>, plan: &Plan) -> Result<(), IoError> {
+        let jobs = Applier::new(self.basis, JOBS);
+        let champion = self.run.status.as_ref().and_then(|status| status.champion.as_ref());
+        let config = &self.context.config;
+        for act in &plan.acts {
+            match (act, valid) {
+                (Act::CreateJob, Ok(valid)) => self.create(jobs, act, &build::job(valid, champion, config)).await?,
+                (Act::CreateReportJob, Ok(valid)) => {
+                    self.create(jobs, act, &build::report_job(valid, champion, config)).await?;
                 }
-                _ => return Err(error),
-            };
-            let observed = decide::Observed::NOTHING;
-            let after = status::next(run, Some(&progress), &[], &observed, context.clock.now());
-            persist(run, after, Some(&progress), context).await?;
-            if matches!(progress, Progress::Failed { .. }) { Ok(()) } else { Err(error) }
+                (Act::SetJobTtl(seconds), _) => {
+                    if let Some(job) = &self.observed.job.seen {
+                        jobs.merge::<Job>(job, json!({"spec": {"ttlSecondsAfterFinished": seconds}})).await?;
+                    }
+                }
+                (Act::DeleteJob, _) => delete_job(jobs, self.observed.job.seen.as_ref()).await?,
+                (Act::DeleteReportJob, _) => delete_job(jobs, self.observed.report_job.seen.as_ref()).await?,
+                (Act::DeletePod(pod), _) => jobs.delete::<Pod>(pod).await?,
+                (Act::DeleteRun, _) => jobs.delete::<TrainingRun>(&Seen::of(self.run.as_ref())).await?,
+                // No plan makes a Job of a run that is not valid.
+                (Act::CreateJob | Act::CreateReportJob, Err(_)) => {}
+            }
         }
+        Ok(())
+    }
+
+    /// Makes a Job once. What the API server refuses for good fails the run; what it refuses for now is said.
+    async fn create(&self, jobs: Applier<'_>, act: &Act, job: &Job) -> Result<(), IoError> {
+        let Err(error) = jobs.create(job).await else { return Ok(()) };
+        let Some(progress) = refused(act, &error) else { return Err(error) };
+        let after = status::next(self.run, Some(&progress), &[], &Observed::NOTHING, self.context.clock.now());
+        persist(self.run, after, Some(&progress), self.basis, self.context).await?;
+        if matches!(progress, Progress::Failed { .. }) { Ok(()) } else { Err(error) }
     }
 }
 
-fn applier(run: &TrainingRun, context: &Context, manager: &'static str) -> Applier {
-    Applier::new(&context.client, &run.namespace().unwrap_or_default(), manager)
+async fn delete_job(jobs: Applier<'_>, job: Option<&Seen>) -> Result<(), IoError> {
+    match job {
+        Some(job) => jobs.delete::<Job>(job).await,
+        None => Ok(()),
+    }
+}
+
+/// What a Job that could not be made means for its run; `None` where trying again is all there is to do.
+fn refused(act: &Act, error: &IoError) -> Option<Progress> {
+    let message = error.to_string();
+    Some(match error {
+        IoError::Foreign { .. } if *act == Act::CreateReportJob => {
+            Progress::Failed { reason: reason::REPORT_LOST, message }
+        }
+        IoError::Foreign { .. } => Progress::Underway { reason: reason::NAME_TAKEN, message },
+        _ if error.class() == Class::Invalid => Progress::Failed { reason: reason::INVALID_SPEC, message },
+        _ if error.code() == Some(403) => {
+            let is_quota = message.contains("exceeded quota");
+            Progress::Underway {
+                reason: if is_quota { reason::QUOTA_EXCEEDED } else { reason::POD_NOT_STARTED },
+                message,
+            }
+        }
+        _ => return None,
+    })
 }

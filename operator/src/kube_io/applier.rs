@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::basis::{Basis, Seen};
 use super::error::{IoError, within_deadline};
 
 /// Annotation with the hash of what was applied last, so that a field taken out of a desired object is noticed too.
@@ -33,119 +34,102 @@ impl<K> Kind for K where
 {
 }
 
-/// What [`Applier::apply`] did.
-#[derive(Debug)]
-pub enum Applied<K> {
-    /// The live object already is as desired: nothing was written.
-    Unchanged,
-    /// The object was created or changed; this is what the server answered.
-    Written(K),
-}
-
 /// What [`Applier::create`] found.
-#[derive(Debug)]
-pub enum Created<K> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
     /// The object is new.
-    New(K),
-    /// An object of that name was there already, and was left alone.
-    Existing(K),
+    New,
+    /// It was there already, of the same owner, and was left alone.
+    Existing,
 }
 
-/// Writes objects of one namespace under one field manager, such as `slipway-operator/route`.
-#[derive(Clone)]
-pub struct Applier {
-    client: Client,
-    namespace: String,
+/// The writes of one pass of a reconciler under one field manager, such as `slipway-operator/route`. Each of them names
+/// what it was decided on, and the API server answers 409, class Conflict, where that is no longer so: the object that the
+/// pass works for (see [`Basis`]), and of an object that is changed or deleted its UID and version.
+#[derive(Clone, Copy)]
+pub struct Applier<'a> {
+    basis: &'a Basis,
     manager: &'static str,
 }
 
-impl Debug for Applier {
+impl Debug for Applier<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Applier")
-            .field("namespace", &self.namespace)
-            .field("manager", &self.manager)
-            .finish_non_exhaustive()
+        f.debug_struct("Applier").field("manager", &self.manager).finish_non_exhaustive()
     }
 }
 
-impl Applier {
-    /// Writes to `namespace` as `manager`; managers differ by concern, so that one never takes another's fields.
-    pub fn new(client: &Client, namespace: &str, manager: &'static str) -> Applier {
-        Applier { client: client.clone(), namespace: namespace.to_owned(), manager }
+impl<'a> Applier<'a> {
+    /// Writes as `manager`; managers differ by concern, so that one never takes another's fields.
+    pub fn new(basis: &'a Basis, manager: &'static str) -> Applier<'a> {
+        Applier { basis, manager }
     }
 
-    fn api<K: Kind>(&self) -> Api<K> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
-    /// Makes the object as desired by server-side apply, with force; writes nothing where `live`, from a store, already
-    /// has every desired field and was applied from the same desired object. The caller calls in the order that is
-    /// needed: configuration, workloads, route.
-    pub async fn apply<K: Kind>(&self, desired: &K, live: Option<&K>) -> Result<Applied<K>, IoError> {
-        let name = desired.name_any();
+    /// Makes the object as desired: creates it where there is none, otherwise changes it by server-side apply, with force.
+    /// Writes nothing where `live`, from a store, already has every desired field and was made from the same desired
+    /// object. The caller calls in the order that is needed: configuration, workloads, route.
+    pub async fn apply<K: Kind>(&self, desired: &K, live: Option<&K>) -> Result<(), IoError> {
         let desired = stamped(desired);
-        if live.is_some_and(|live| contains(&json(live), &desired)) {
-            return Ok(Applied::Unchanged);
+        let Some(live) = live else { return self.create(&desired).await.map(|_| ()) };
+        let mut patch = json(&desired);
+        if contains(&json(live), &patch) {
+            return Ok(());
         }
+        self.basis.confirm().await?;
+        let seen = Seen::of(live);
+        expect(&mut patch, &seen);
         let params = PatchParams::apply(self.manager).force();
-        let api = self.api::<K>();
-        let patch = Patch::Apply(&desired);
-        let call = api.patch(&name, &params, &patch);
-        within_deadline(|| format!("apply {} {name}", K::kind(&())), call).await.map(Applied::Written)
+        let patch = Patch::Apply(&patch);
+        let api = self.basis.children::<K>();
+        let call = api.patch(&seen.name, &params, &patch);
+        within_deadline(|| format!("apply {} {}", K::kind(&()), seen.name), call).await?;
+        Ok(())
     }
 
-    /// Creates the object once: one that exists under that name is read and left alone.
-    pub async fn create<K: Kind>(&self, object: &K) -> Result<Created<K>, IoError> {
+    /// Creates the object once. One of that name and of the same controlling owner is left alone; one of another owner is
+    /// [`IoError::Foreign`].
+    pub async fn create<K: Kind>(&self, object: &K) -> Result<Created, IoError> {
+        self.basis.confirm().await?;
         let name = object.name_any();
-        let params = PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() };
-        let api = self.api::<K>();
+        let params = self.params();
+        let api = self.basis.children::<K>();
         match within_deadline(|| format!("create {} {name}", K::kind(&())), api.create(&params, object)).await {
-            Ok(created) => Ok(Created::New(created)),
+            Ok(_) => Ok(Created::New),
             Err(error) if error.code() == Some(409) => {
-                within_deadline(|| format!("read {} {name}", K::kind(&())), api.get(&name)).await.map(Created::Existing)
+                let existing =
+                    within_deadline(|| format!("read {} {name}", K::kind(&())), api.get_metadata(&name)).await?;
+                if controller(&existing) == controller(object) {
+                    Ok(Created::Existing)
+                } else {
+                    Err(IoError::Foreign { kind: K::kind(&()).into_owned(), name })
+                }
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Asks the API server itself whether the object still is the version that was seen: before a write that an old view
-    /// would make wrong, and whose own preconditions do not cover it.
-    pub async fn confirm<K: Kind>(&self, seen: &K) -> Result<(), IoError> {
-        let name = seen.name_any();
-        let api = self.api::<K>();
-        let live = within_deadline(|| format!("read {} {name}", K::kind(&())), api.get_opt(&name)).await?;
-        if live.is_some_and(|live| live.uid() == seen.uid() && live.resource_version() == seen.resource_version()) {
-            Ok(())
-        } else {
-            Err(IoError::Stale { object: format!("{} {name}", K::kind(&())) })
-        }
-    }
-
-    /// Changes only what `patch` names (JSON merge patch).
-    pub async fn merge<K: Kind>(&self, name: &str, patch: &Value) -> Result<K, IoError> {
+    /// Changes only what `patch` names (JSON merge patch) of exactly this version of an object.
+    pub async fn merge<K: Kind>(&self, seen: &Seen, mut patch: Value) -> Result<(), IoError> {
+        self.basis.confirm().await?;
+        expect(&mut patch, seen);
         let params = PatchParams { field_manager: Some(self.manager.to_owned()), ..PatchParams::default() };
-        let api = self.api::<K>();
-        let patch = Patch::Merge(patch);
-        within_deadline(|| format!("patch {} {name}", K::kind(&())), api.patch(name, &params, &patch)).await
+        let patch = Patch::Merge(&patch);
+        let api = self.basis.children::<K>();
+        let call = api.patch(&seen.name, &params, &patch);
+        within_deadline(|| format!("patch {} {}", K::kind(&()), seen.name), call).await?;
+        Ok(())
     }
 
-    /// Deletes exactly this object (by its UID) and, in the background, what it owns. One that is gone is fine.
-    pub async fn delete<K: Kind>(&self, live: &K) -> Result<(), IoError> {
+    /// Deletes exactly this version of an object and, in the background, what it owns. One that is gone is fine.
+    pub async fn delete<K: Kind>(&self, seen: &Seen) -> Result<(), IoError> {
+        self.basis.confirm().await?;
         let params = DeleteParams {
-            preconditions: Some(Preconditions { uid: live.uid(), resource_version: None }),
+            preconditions: Some(Preconditions { uid: seen.uid.clone(), resource_version: seen.version.clone() }),
             ..DeleteParams::background()
         };
-        self.delete_with::<K>(&live.name_any(), &params).await
-    }
-
-    /// Deletes the object of that name and, in the background, what it owns. One that is gone is fine.
-    pub async fn delete_named<K: Kind>(&self, name: &str) -> Result<(), IoError> {
-        self.delete_with::<K>(name, &DeleteParams::background()).await
-    }
-
-    async fn delete_with<K: Kind>(&self, name: &str, params: &DeleteParams) -> Result<(), IoError> {
-        let api = self.api::<K>();
-        match within_deadline(|| format!("delete {} {name}", K::kind(&())), api.delete(name, params)).await {
+        let api = self.basis.children::<K>();
+        match within_deadline(|| format!("delete {} {}", K::kind(&()), seen.name), api.delete(&seen.name, &params))
+            .await
+        {
             Err(error) if error.code() != Some(404) => Err(error),
             _ => Ok(()),
         }
@@ -156,23 +140,37 @@ impl Applier {
         for live in owned {
             let is_going = live.meta().deletion_timestamp.is_some();
             if !is_going && !keep.contains(&live.name_any().as_str()) {
-                self.delete(live.as_ref()).await?;
+                self.delete::<K>(&Seen::of(live.as_ref())).await?;
             }
         }
         Ok(())
     }
 
-    /// Replaces the status of exactly this version of the object: a write that raced ahead answers 409, class Conflict.
+    /// Replaces the status of exactly this version of the object that the pass works for.
     pub async fn replace_status<K: Kind>(&self, object: &K) -> Result<K, IoError> {
         let name = object.name_any();
-        let params = PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() };
-        let api = self.api::<K>();
-        within_deadline(
-            || format!("write status of {} {name}", K::kind(&())),
-            api.replace_status(&name, &params, object),
-        )
-        .await
+        let params = self.params();
+        let api = self.basis.children::<K>();
+        let call = api.replace_status(&name, &params, object);
+        let written = within_deadline(|| format!("write status of {} {name}", K::kind(&())), call).await?;
+        self.basis.is_confirmed();
+        Ok(written)
     }
+
+    fn params(&self) -> PostParams {
+        PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() }
+    }
+}
+
+/// UID of the controlling owner.
+fn controller(object: &impl ResourceExt) -> Option<String> {
+    object.owner_references().iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone())
+}
+
+/// Lets `patch` hold for that version of the object alone.
+fn expect(patch: &mut Value, seen: &Seen) {
+    patch["metadata"]["uid"] = seen.uid.clone().into();
+    patch["metadata"]["resourceVersion"] = seen.version.clone().into();
 }
 
 fn json<K: Serialize>(object: &K) -> Value {
@@ -180,15 +178,12 @@ fn json<K: Serialize>(object: &K) -> Value {
 }
 
 /// The desired object with the hash of itself in an annotation.
-fn stamped<K: Serialize>(desired: &K) -> Value {
-    let mut value = json(desired);
-    let hash = Sha256::digest(value.to_string().as_bytes());
+fn stamped<K: Kind>(desired: &K) -> K {
+    let hash = Sha256::digest(json(desired).to_string().as_bytes());
     let hash = hash.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.entry("annotations").or_insert_with(|| Value::Object(serde_json::Map::new()))[APPLIED_ANNOTATION] =
-            Value::String(hash);
-    }
-    value
+    let mut desired = desired.clone();
+    desired.annotations_mut().insert(APPLIED_ANNOTATION.to_owned(), hash);
+    desired
 }
 
 /// Whether `live` says everything that `desired` says. Defaults that the server added do not matter; entries of lists
@@ -242,51 +237,4 @@ fn quantity(text: &str) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn defaults_of_the_server_are_no_difference() {
-        let desired = json!({"spec": {"selector": {"app": "x"}, "ports": [{"name": "http", "port": 80}]}});
-        let live = json!({"spec": {
-            "selector": {"app": "x"}, "clusterIP": "10.0.0.1",
-            "ports": [{"name": "http", "port": 80, "protocol": "TCP"}],
-        }});
-        assert!(contains(&live, &desired));
-    }
-
-    #[test]
-    fn a_changed_or_lost_field_is_a_difference() {
-        let desired = json!({"selector": {"revision": "b"}, "args": ["a", "b"]});
-        assert!(!contains(&json!({"selector": {"revision": "a"}, "args": ["a", "b"]}), &desired));
-        assert!(!contains(&json!({"selector": {"revision": "b"}, "args": ["a"]}), &desired));
-        assert!(!contains(&json!({"args": ["a", "b"]}), &desired));
-    }
-
-    #[test]
-    fn a_container_injected_by_others_is_no_difference() {
-        let desired = json!({"containers": [{"name": "server", "image": "s:1"}]});
-        let live = json!({"containers": [{"name": "proxy", "image": "p"}, {"name": "server", "image": "s:1"}]});
-        assert!(contains(&live, &desired));
-    }
-
-    #[test]
-    fn a_quantity_may_be_written_in_another_unit() {
-        assert!(contains(&json!({"cpu": "1", "memory": "1Gi"}), &json!({"cpu": "1000m", "memory": "1024Mi"})));
-        assert!(!contains(&json!({"cpu": "2"}), &json!({"cpu": "1000m"})));
-    }
-
-    #[test]
-    fn empty_means_absent() {
-        assert!(contains(&json!({}), &json!({"tolerations": [], "annotations": {}})));
-    }
-
-    #[test]
-    fn the_stamp_changes_when_a_field_goes() {
-        let with = stamped(&json!({"metadata": {"labels": {"a": "1", "b": "2"}}}));
-        let without = stamped(&json!({"metadata": {"labels": {"a": "1"}}}));
-        assert!(!contains(&with, &without));
-        assert!(contains(&with, &with));
-    }
-}
+mod tests;

@@ -64,6 +64,13 @@ impl<E: Classified> Failure<E> {
             Failure::Deadline => Class::Transient,
         }
     }
+
+    fn due_in(&self) -> Option<Duration> {
+        match self {
+            Failure::Reconcile(error) => error.due_in(),
+            Failure::Deadline => None,
+        }
+    }
 }
 
 /// Reconciles every key that comes out of `queue` until `shutdown`, then finishes those under way. Waits for `store` to be
@@ -84,7 +91,10 @@ pub async fn run_controller<R: Reconcile>(
     let error_policy = move |object: Arc<R::Object>, error: &Failure<R::Error>, _| match error.class() {
         Class::Invalid => Action::await_change(),
         Class::Conflict => Action::requeue(CONFLICT_WAIT),
-        Class::Transient => Action::requeue(failed.next_wait(ObjectRef::from_obj(object.as_ref()))),
+        Class::Transient => {
+            let wait = failed.next_wait(ObjectRef::from_obj(object.as_ref()));
+            Action::requeue(error.due_in().map_or(wait, |due| wait.min(due.max(BACKOFF.0))))
+        }
     };
     let queue = queue.take_until(shutdown).map(Ok::<_, std::convert::Infallible>);
     let config = Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE);

@@ -31,6 +31,11 @@ impl Class {
 pub trait Classified: std::error::Error + Send + Sync + 'static {
     /// The class.
     fn class(&self) -> Class;
+
+    /// How long a wait may last at most, because something is due then whether or not the error goes away.
+    fn due_in(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// An API call that failed.
@@ -50,6 +55,14 @@ pub enum IoError {
     Stale {
         /// Kind and name.
         object: String,
+    },
+    /// An object of that name belongs to somebody else.
+    #[error("{kind} {name} exists and belongs to another object; delete it, or give this one another name")]
+    Foreign {
+        /// Kind.
+        kind: String,
+        /// Name.
+        name: String,
     },
     /// The API server did not answer in time.
     #[error("{action}: no answer within {} s", DEADLINE.as_secs())]
@@ -75,7 +88,7 @@ impl IoError {
                 kube::Error::Api(status) => Some(status.code),
                 _ => None,
             },
-            IoError::Stale { .. } | IoError::Deadline { .. } => None,
+            IoError::Stale { .. } | IoError::Foreign { .. } | IoError::Deadline { .. } => None,
         }
     }
 }
@@ -85,6 +98,7 @@ impl Classified for IoError {
         match (self, self.code()) {
             (IoError::Stale { .. }, _) | (_, Some(409)) => Class::Conflict,
             (_, Some(400 | 422)) => Class::Invalid,
+            // Nobody tells when a foreign object goes.
             _ => Class::Transient,
         }
     }

@@ -1,15 +1,15 @@
 //! Makes the cluster as the layout says. Chooses nothing; every write may be repeated.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::{Client, Resource, ResourceExt};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::ResourceExt;
 use serde_json::json;
 
 use super::build::{self, Built};
-use super::error::ActError;
 use super::observe::Observed;
 use super::validate::ValidDeployment;
 use crate::config::Config;
-use crate::kube_io::{Applier, Created, Kind};
+use crate::kube_io::{Applier, Basis, IoError, Seen};
 use crate::rollout::{Layout, State, Workload};
 
 /// Field managers, one for each concern.
@@ -21,8 +21,6 @@ const ROUTE: &str = "slipway-operator/route";
 pub enum Step {
     /// It is as it should be, or on its way out before it can be made again.
     Keep,
-    /// It is not there.
-    Create,
     /// It has another number of pods.
     Scale,
     /// It sleeps since an earlier rollout.
@@ -48,9 +46,9 @@ pub struct Pass<'a> {
 impl Pass<'_> {
     /// Workloads, then the route, then what is no longer needed. A revision that cannot be made must not keep the traffic
     /// from where it belongs.
-    pub async fn act(&self, client: &Client) -> Result<(), ActError> {
-        let workload = Applier::new(client, &self.valid.namespace, WORKLOAD);
-        let route = Applier::new(client, &self.valid.namespace, ROUTE);
+    pub async fn act(&self, basis: &Basis) -> Result<(), IoError> {
+        let workload = Applier::new(basis, WORKLOAD);
+        let route = Applier::new(basis, ROUTE);
         let made = self.make_workloads(&workload).await;
         self.set_route(&route).await?;
         self.tidy(&workload).await?;
@@ -62,40 +60,36 @@ impl Pass<'_> {
         deployments.find(|deployment| deployment.name_any() == revision).map(AsRef::as_ref)
     }
 
-    async fn make_workloads(&self, applier: &Applier) -> Result<(), ActError> {
+    async fn make_workloads(&self, applier: &Applier<'_>) -> Result<(), IoError> {
         for workload in &self.layout.workloads {
             let built = Built { valid: self.valid, workload, stable: self.state.stable.as_ref(), config: self.config };
             let name = &workload.revision.revision;
-            let existing = self.existing(name);
+            let Some(existing) = self.existing(name) else {
+                applier.create(&build::deployment(&built)).await?;
+                continue;
+            };
             match step(existing, &built) {
                 Step::Keep => {}
-                Step::Create => create(applier, &build::deployment(&built), &self.valid.owner.uid).await?,
-                Step::Scale => scale(applier, name, workload.replicas).await?,
-                Step::Wake => wake(applier, name, workload).await?,
-                Step::Delete => {
-                    if let Some(existing) = existing {
-                        applier.delete(existing).await?;
-                    }
-                }
+                Step::Scale => scale(applier, existing, workload.replicas).await?,
+                Step::Wake => wake(applier, existing, workload).await?,
+                Step::Delete => applier.delete::<Deployment>(&Seen::of(existing)).await?,
             }
         }
         Ok(())
     }
 
-    async fn set_route(&self, applier: &Applier) -> Result<(), ActError> {
-        let owner = &self.valid.owner.uid;
+    async fn set_route(&self, applier: &Applier<'_>) -> Result<(), IoError> {
         let route = self.layout.route.as_deref();
-        apply(applier, &build::service(self.valid, route), self.observed.service.as_deref(), owner).await?;
-        let live = self.observed.budget.as_deref();
-        match (build::budget(self.valid, route), live) {
-            (Some(budget), live) => apply(applier, &budget, live, owner).await,
-            (None, Some(live)) => Ok(applier.delete(live).await?),
+        applier.apply(&build::service(self.valid, route), self.observed.service.as_deref()).await?;
+        match (build::budget(self.valid, route), self.observed.budget.as_deref()) {
+            (Some(budget), live) => applier.apply(&budget, live).await,
+            (None, Some(live)) => applier.delete::<PodDisruptionBudget>(&Seen::of(live)).await,
             (None, None) => Ok(()),
         }
     }
 
     /// Scales down and deletes, but nothing that still has traffic.
-    async fn tidy(&self, applier: &Applier) -> Result<(), ActError> {
+    async fn tidy(&self, applier: &Applier<'_>) -> Result<(), IoError> {
         let Layout { workloads, dormant, diagnosed, hold, .. } = self.layout;
         let hold = hold.as_deref();
         for deployment in &self.observed.deployments {
@@ -106,20 +100,19 @@ impl Pass<'_> {
             let replicas = i32::from(diagnosed.as_deref() == Some(name.as_str()));
             let is_kept = replicas > 0 || dormant.contains(&name);
             if is_kept && replicas_of(deployment) != replicas {
-                scale(applier, &name, replicas).await?;
+                scale(applier, deployment, replicas).await?;
             }
         }
         let names = workloads.iter().map(|workload| workload.revision.revision.as_str());
         let keep: Vec<_> =
             names.chain(dormant.iter().map(String::as_str)).chain(diagnosed.as_deref()).chain(hold).collect();
-        Ok(applier.prune(&self.observed.deployments, &keep).await?)
+        applier.prune(&self.observed.deployments, &keep).await
     }
 }
 
-/// What has to be done about a revision, given what is there.
-pub fn step(existing: Option<&Deployment>, built: &Built<'_>) -> Step {
+/// What has to be done about a revision that is there.
+pub fn step(existing: &Deployment, built: &Built<'_>) -> Step {
     let workload = built.workload;
-    let Some(existing) = existing else { return Step::Create };
     if existing.metadata.deletion_timestamp.is_some() {
         return Step::Keep;
     }
@@ -137,12 +130,11 @@ fn replicas_of(deployment: &Deployment) -> i32 {
     deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1)
 }
 
-async fn scale(applier: &Applier, name: &str, replicas: i32) -> Result<(), ActError> {
-    applier.merge::<Deployment>(name, &json!({"spec": {"replicas": replicas}})).await?;
-    Ok(())
+async fn scale(applier: &Applier<'_>, existing: &Deployment, replicas: i32) -> Result<(), IoError> {
+    applier.merge::<Deployment>(&Seen::of(existing), json!({"spec": {"replicas": replicas}})).await
 }
 
-async fn wake(applier: &Applier, name: &str, workload: &Workload) -> Result<(), ActError> {
+async fn wake(applier: &Applier<'_>, existing: &Deployment, workload: &Workload) -> Result<(), IoError> {
     let annotations: serde_json::Map<_, _> = workload
         .attempt
         .map(build::attempt_annotation)
@@ -150,31 +142,5 @@ async fn wake(applier: &Applier, name: &str, workload: &Workload) -> Result<(), 
         .into_iter()
         .collect();
     let patch = json!({"metadata": {"annotations": annotations}, "spec": {"replicas": workload.replicas}});
-    applier.merge::<Deployment>(name, &patch).await?;
-    Ok(())
-}
-
-/// Creates an object that is never applied again; one of that name that is somebody else's is left alone.
-async fn create<K: Kind>(applier: &Applier, object: &K, owner: &str) -> Result<(), ActError> {
-    match applier.create(object).await? {
-        Created::Existing(existing) if !is_owned(&existing, owner) => Err(foreign(&existing)),
-        Created::New(_) | Created::Existing(_) => Ok(()),
-    }
-}
-
-/// Applies an object; the first time it is created, so that nothing of somebody else is taken over.
-async fn apply<K: Kind>(applier: &Applier, desired: &K, live: Option<&K>, owner: &str) -> Result<(), ActError> {
-    if live.is_none() {
-        create(applier, desired, owner).await?;
-    }
-    applier.apply(desired, live).await?;
-    Ok(())
-}
-
-fn is_owned<K: Resource>(object: &K, owner: &str) -> bool {
-    object.owner_references().iter().any(|reference| reference.uid == owner)
-}
-
-fn foreign<K: Kind>(object: &K) -> ActError {
-    ActError::Foreign { kind: K::kind(&()).into_owned(), name: object.name_any() }
+    applier.merge::<Deployment>(&Seen::of(existing), patch).await
 }

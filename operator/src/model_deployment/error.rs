@@ -1,5 +1,7 @@
 //! What can go wrong in each stage, beside what the status tells its user.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::kube_io::{Class, Classified, IoError};
@@ -14,8 +16,13 @@ pub enum Error {
     #[error("persist: {0}")]
     Persist(#[source] IoError),
     /// The cluster is not yet as the status says.
-    #[error(transparent)]
-    Act(#[from] ActError),
+    #[error("{source}")]
+    Act {
+        /// What went wrong.
+        source: IoError,
+        /// When the rollout has to be looked at again in any case.
+        due_in: Option<Duration>,
+    },
 }
 
 impl Classified for Error {
@@ -23,7 +30,16 @@ impl Classified for Error {
         match self {
             Error::Validate(_) => Class::Invalid,
             Error::Persist(error) => error.class(),
-            Error::Act(error) => error.class(),
+            // What the API server calls invalid may be so for a policy that changes without this object.
+            Error::Act { source, .. } if source.class() == Class::Invalid => Class::Transient,
+            Error::Act { source, .. } => source.class(),
+        }
+    }
+
+    fn due_in(&self) -> Option<Duration> {
+        match self {
+            Error::Validate(_) | Error::Persist(_) => None,
+            Error::Act { due_in, .. } => *due_in,
         }
     }
 }
@@ -37,30 +53,4 @@ pub enum ValidateError {
     /// It has no name or no UID.
     #[error("the object has no name or no UID")]
     Uid,
-}
-
-/// Why the cluster is not as it should be.
-#[derive(Debug, Error)]
-pub enum ActError {
-    /// The API server refused or did not answer.
-    #[error(transparent)]
-    Io(#[from] IoError),
-    /// An object of that name belongs to somebody else.
-    #[error("{kind} {name} exists and is not this deployment's; delete it, or give the deployment another name")]
-    Foreign {
-        /// Kind.
-        kind: String,
-        /// Name.
-        name: String,
-    },
-}
-
-impl Classified for ActError {
-    fn class(&self) -> Class {
-        match self {
-            ActError::Io(error) => error.class(),
-            // Nobody tells when the foreign object goes.
-            ActError::Foreign { .. } => Class::Transient,
-        }
-    }
 }

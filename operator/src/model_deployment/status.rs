@@ -1,5 +1,6 @@
 //! What a deployment says of itself. Pure: the same facts give the same bytes.
 
+mod blocked;
 mod conditions;
 mod events;
 
@@ -7,8 +8,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use slipway_crds::condition::set_condition;
-use slipway_crds::model_deployment::{Candidate, ModelDeployment, ModelDeploymentStatus};
+use slipway_crds::model_deployment::{Blocked, Candidate, ModelDeployment, ModelDeploymentStatus};
 
+pub use blocked::{blocked, blocked_note};
 pub use events::note;
 
 use super::build;
@@ -29,6 +31,8 @@ pub struct Facts<'a> {
     pub layout: &'a Layout,
     /// The pods of each revision.
     pub health: &'a BTreeMap<String, Health>,
+    /// What keeps the cluster from being like that.
+    pub blocked: Option<&'a Blocked>,
 }
 
 impl Facts<'_> {
@@ -71,6 +75,7 @@ pub fn status(object: &ModelDeployment, facts: &Facts<'_>, now: Timestamp) -> Mo
         denied: state.denied.clone(),
         history: state.history.clone(),
         last_handled_retry_token: state.retry_token.clone(),
+        blocked: facts.blocked.cloned(),
         conditions,
     }
 }

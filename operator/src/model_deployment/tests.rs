@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
-use slipway_crds::model_deployment::{ModelDeployment, Phase, Revision, Stable};
+use slipway_crds::model_deployment::{Blocked, BlockedReason, ModelDeployment, Phase, Revision, Stable};
 use slipway_crds::training_run::TrainingRun;
 
 use super::act::{self, Step};
@@ -284,6 +284,17 @@ fn pods_on_their_way_out_evicted_or_of_before_do_not_count() {
 
 /// The conditions after one look at `object`, a line each.
 fn conditions(yaml: &str, runs: &[Arc<TrainingRun>], state: &State, health: &[(&str, Health)]) -> String {
+    conditions_blocked(yaml, runs, state, health, None)
+}
+
+/// The same while a write does not come about.
+fn conditions_blocked(
+    yaml: &str,
+    runs: &[Arc<TrainingRun>],
+    state: &State,
+    health: &[(&str, Health)],
+    blocked: Option<&Blocked>,
+) -> String {
     let (object, valid) = (object(yaml), valid(yaml));
     let resolved = resolve(&valid, runs, state);
     let health: BTreeMap<_, _> = health.iter().map(|(name, health)| ((*name).to_owned(), health.clone())).collect();
@@ -296,7 +307,8 @@ fn conditions(yaml: &str, runs: &[Arc<TrainingRun>], state: &State, health: &[(&
     };
     let next = step(state, &inputs, at(1_000)).next;
     let layout = layout(&next, &inputs);
-    let facts = status::Facts { valid: &valid, resolved: &resolved, state: &next, layout: &layout, health: &health };
+    let facts =
+        status::Facts { valid: &valid, resolved: &resolved, state: &next, layout: &layout, health: &health, blocked };
     let status = status::status(&object, &facts, at(1_000));
     let line = |c: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
         format!("{:<15} {:<8} {:<16} {}", c.type_, c.status, c.reason, c.message).trim_end().to_owned()
@@ -340,9 +352,22 @@ fn conditions_speak_of_the_spec() {
         ),
         (
             "pinned and rolled back",
-            conditions(PINNED, &[], &rolled_back(&pinned_target, serving.stable.clone()), &[(old_name, good)]),
+            conditions(PINNED, &[], &rolled_back(&pinned_target, serving.stable.clone()), &[(old_name, good.clone())]),
         ),
         ("the first one failed", conditions(FOLLOW, &runs, &rolled_back(&new, None), &[])),
+        (
+            "a second model whose Deployment may not be made",
+            conditions_blocked(
+                FOLLOW,
+                &runs,
+                &serving,
+                &[(old_name, good)],
+                Some(&Blocked {
+                    reason: BlockedReason::Forbidden,
+                    message: "create Deployment orders-1: no right".to_owned(),
+                }),
+            ),
+        ),
         ("the stable one fell over", conditions(FOLLOW, &runs[..1], &serving, &[])),
     ];
     let text: Vec<_> = stories.iter().map(|(title, lines)| format!("# {title}\n{lines}")).collect();
@@ -353,18 +378,17 @@ fn conditions_speak_of_the_spec() {
 fn a_sleeping_revision_wakes_and_one_of_an_earlier_attempt_goes_first() {
     let deployment = built_yaml(FOLLOW, &State::default(), Some(100));
     let revision = target(FOLLOW, &[run("second", 20, &json!({}))], &State::default()).target.unwrap();
-    let decided = |existing: Option<&Deployment>, attempt| {
+    let decided = |existing: &Deployment, attempt| {
         let workload = Workload { revision: revision.clone(), replicas: 2, attempt: Some(at(attempt)) };
         act::step(existing, &Built { valid: &valid(FOLLOW), workload: &workload, stable: None, config: &config() })
     };
-    assert_eq!(decided(None, 100), Step::Create);
-    assert_eq!(decided(Some(&deployment), 100), Step::Keep);
-    assert_eq!(decided(Some(&deployment), 200), Step::Delete);
+    assert_eq!(decided(&deployment, 100), Step::Keep);
+    assert_eq!(decided(&deployment, 200), Step::Delete);
     let mut asleep = deployment.clone();
     asleep.spec.as_mut().unwrap().replicas = Some(0);
-    assert_eq!(decided(Some(&asleep), 200), Step::Wake);
-    assert_eq!(decided(Some(&asleep), 100), Step::Scale);
+    assert_eq!(decided(&asleep, 200), Step::Wake);
+    assert_eq!(decided(&asleep, 100), Step::Scale);
     let mut going = deployment;
     going.metadata.deletion_timestamp = Some(at(100).into());
-    assert_eq!(decided(Some(&going), 200), Step::Keep);
+    assert_eq!(decided(&going, 200), Step::Keep);
 }

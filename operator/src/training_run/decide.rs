@@ -9,6 +9,7 @@ use slipway_spec::{ArtefactRef, Summary};
 
 use super::facts::{Failure, JobFacts, JobState, Patience, PodState};
 use super::validate::{Invalid, ValidRun};
+use crate::kube_io::Seen;
 
 /// How long an image may not be pullable, or a container not startable, before the run fails.
 pub const BLOCKED_GRACE: Duration = Duration::from_secs(60);
@@ -83,7 +84,7 @@ pub enum Act {
     /// Delete the Job that read a lost report.
     DeleteReportJob,
     /// Delete a pod that failed but is kept alive by other people's containers, so that the Job sees its end.
-    DeletePod(String),
+    DeletePod(Seen),
     /// Let the Job be deleted that many seconds after its end.
     SetJobTtl(i32),
     /// Delete the run.

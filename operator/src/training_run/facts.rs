@@ -7,6 +7,8 @@ use kube::ResourceExt;
 use slipway_crds::training_run::reason;
 use slipway_spec::{Summary, Verdict};
 
+use crate::kube_io::Seen;
+
 /// A container of a run's pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -76,11 +78,13 @@ pub struct JobFacts {
     pub attempts: i32,
     /// Whether it will be deleted by its own clock.
     pub has_ttl: bool,
+    /// Which Job this is, where there is one.
+    pub seen: Option<Seen>,
 }
 
 impl JobFacts {
     /// No Job.
-    pub const ABSENT: JobFacts = JobFacts { state: JobState::Absent, attempts: 0, has_ttl: false };
+    pub const ABSENT: JobFacts = JobFacts { state: JobState::Absent, attempts: 0, has_ttl: false, seen: None };
 }
 
 /// How long to wait before a blocked pod fails its run.
@@ -127,8 +131,8 @@ pub struct Failure {
     pub message: String,
     /// Trying again is pointless, and the Job will not.
     pub is_final: bool,
-    /// The pod's name, and since when, where other containers keep the failed pod running.
-    pub kept_alive: Option<(String, Timestamp)>,
+    /// The pod, and since when, where other containers keep the failed pod running.
+    pub kept_alive: Option<(Seen, Timestamp)>,
 }
 
 /// What a Job says about itself; `uid` is the run's.
@@ -161,6 +165,7 @@ pub fn job(job: Option<&Job>, uid: &str) -> JobFacts {
         state,
         attempts: count(|s| s.active) + count(|s| s.failed) + count(|s| s.succeeded),
         has_ttl: job.spec.as_ref().is_some_and(|spec| spec.ttl_seconds_after_finished.is_some()),
+        seen: Some(Seen::of(job)),
     }
 }
 
@@ -246,7 +251,7 @@ fn ended(pod: &Pod, step: Step, end: &ContainerStateTerminated) -> Option<PodSta
     };
     let is_running = pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Running"));
     let kept_alive =
-        is_running.then(|| (pod.name_any(), end.finished_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)));
+        is_running.then(|| (Seen::of(pod), end.finished_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)));
     let is_final = !is_oom && step != Step::Report && (64..=67).contains(&end.exit_code);
     Some(PodState::Failed(Failure { reason, message, is_final, kept_alive }))
 }

@@ -130,7 +130,8 @@ fn progressing(facts: &Facts<'_>) -> Verdict {
 
 fn progress(facts: &Facts<'_>, candidate: &Revision, doing: &str) -> String {
     let health = facts.health_of(Some(&candidate.revision));
-    format!("{doing} {}: {}", named(candidate), no_ready_pod(facts, &health))
+    let blocked = facts.blocked.map(|blocked| format!("; {}", blocked.message)).unwrap_or_default();
+    format!("{doing} {}: {}{blocked}", named(candidate), no_ready_pod(facts, &health))
 }
 
 fn target_served(facts: &Facts<'_>) -> Verdict {
@@ -176,6 +177,9 @@ fn source_resolved(facts: &Facts<'_>) -> Verdict {
 }
 
 fn reconciling(facts: &Facts<'_>) -> Verdict {
+    if let Some(blocked) = facts.blocked {
+        return (Status::True, blocked.reason.as_str(), blocked.message.clone());
+    }
     let health = facts.health_of(facts.state.stable_name());
     match &facts.state.phase {
         Phase::Verifying(_) | Phase::Progressing(_) | Phase::Baking(_) | Phase::RollingBack(_) => progressing(facts),

@@ -11,7 +11,7 @@ fn ago(seconds: i64) -> Timestamp {
 }
 
 fn job(state: JobState) -> JobFacts {
-    JobFacts { state, attempts: 1, has_ttl: false }
+    JobFacts { state, attempts: 1, has_ttl: false, seen: None }
 }
 
 fn active(pod: PodState) -> Observed {
@@ -77,7 +77,7 @@ fn an_invalid_run_fails_without_a_job() {
 fn every_observation_has_its_plan() {
     let grace = i64::try_from(BLOCKED_GRACE.as_secs()).unwrap();
     let since = |seconds| Patience::Since(ago(seconds));
-    for (name, observed, expected, acts) in [
+    for (name, observed, expected, acts) in vec![
         ("a Job that vanished is made again", Observed::NOTHING, "-", vec![Act::CreateJob]),
         ("a Job of somebody else", Observed { job: job(JobState::Foreign), ..Observed::NOTHING }, "?NameTaken", vec![]),
         ("a Job on its way out", Observed { job: job(JobState::Going), ..Observed::NOTHING }, "-", vec![]),
@@ -222,16 +222,17 @@ fn the_last_attempt_is_left_to_the_job() {
 
 #[test]
 fn a_failed_pod_that_sidecars_keep_alive_is_deleted() {
+    let pod = Seen { name: "x".to_owned(), ..Seen::default() };
     let alive = |seconds| {
         active(PodState::Failed(Failure {
             reason: reason::STORAGE_UNAVAILABLE,
             message: "publish: no route".to_owned(),
             is_final: false,
-            kept_alive: Some(("x".to_owned(), ago(seconds))),
+            kept_alive: Some((pod.clone(), ago(seconds))),
         }))
     };
     assert_eq!(plan(&alive(1)).acts, []);
-    assert_eq!(plan(&alive(10)).acts, [Act::DeletePod("x".to_owned())]);
+    assert_eq!(plan(&alive(10)).acts, [Act::DeletePod(pod.clone())]);
 }
 
 #[test]

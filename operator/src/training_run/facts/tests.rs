@@ -126,7 +126,8 @@ fn a_failed_pod_that_a_sidecar_keeps_alive_is_recognised() {
     let status = "{phase: Running, containerStatuses: [{name: mesh, state: {running: {}}},
         {name: publish, state: {terminated: {exitCode: 69, message: no route, finishedAt: '2026-01-02T03:03:00Z'}}}]}";
     let Some(PodState::Failed(failure)) = pods([&pod(status)]) else { panic!("a failure") };
-    assert_eq!(failure.kept_alive, Some(("ttd-1-x".to_owned(), at("2026-01-02T03:03:00Z"))));
+    let (pod, since) = failure.kept_alive.unwrap();
+    assert_eq!((pod.name.as_str(), since), ("ttd-1-x", at("2026-01-02T03:03:00Z")));
 }
 
 #[test]
