@@ -52,11 +52,17 @@ pub enum StartError {
     },
 }
 
+/// Longest silence of a connection that an answer is awaited on. Lists and watches are as long as they are, but a watch
+/// is ended by the server before that.
+const SILENCE: Duration = Duration::from_secs(50);
+
 /// A client that never retries by itself: a create that was answered 504 may have happened.
 async fn client() -> Result<Client, StartError> {
     let mut config = kube::Config::infer().await?;
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
     Client::try_from(config).map_err(|error| StartError::Client(Box::new(error)))
 }
 
