@@ -1,0 +1,193 @@
+//! One run of a scenario: a namespace, a proxy, an operator, and at its end what the oracles judge.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::api::{Api, Endpoint};
+use crate::control_plane::ControlPlane;
+use crate::fault::Replay;
+use crate::journal::Journal;
+use crate::kind::{MODEL_DEPLOYMENT, TRAINING_RUN};
+use crate::kubelet::Kubelet;
+use crate::normal::normal;
+use crate::operator::Operator;
+use crate::oracle::{Ended, Violation, judge};
+use crate::play::digest;
+use crate::proxy::Proxy;
+use crate::recorder::Recorder;
+use crate::scenario::Scenario;
+use crate::stage::Stage;
+
+/// Longest time to come to rest after a scenario has come to its end: errors are tried again after up to some seconds.
+const SETTLING: Duration = Duration::from_secs(30);
+
+/// Where runs take place.
+#[derive(Debug)]
+pub struct Place {
+    endpoint: Endpoint,
+    admin: Api,
+    operator_token: String,
+    recorder: Recorder,
+    operator: PathBuf,
+    folder: PathBuf,
+    runs: AtomicUsize,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Which run.
+    pub replay: Replay,
+    /// The writes, in order.
+    pub journal: Journal,
+    /// How many of them came before all was at rest.
+    pub writes: usize,
+    /// The end, as undisturbed runs are compared with.
+    pub end: BTreeMap<String, Value>,
+    /// What did not hold.
+    pub violations: Vec<Violation>,
+    /// Why it did not even come to its end.
+    pub error: Option<anyhow::Error>,
+}
+
+impl Outcome {
+    /// Whether everything holds.
+    pub fn is_good(&self) -> bool {
+        self.error.is_none() && self.violations.is_empty()
+    }
+}
+
+impl Place {
+    /// On this control plane, with the operator `program`; logs go to `folder`.
+    pub async fn new(plane: &ControlPlane, program: PathBuf, folder: PathBuf) -> Result<Place> {
+        let admin = plane.api();
+        let recorder = Recorder::start(&admin).await?;
+        Ok(Place {
+            endpoint: plane.endpoint.clone(),
+            admin,
+            operator_token: plane.operator.clone(),
+            recorder,
+            operator: program,
+            folder,
+            runs: AtomicUsize::new(1),
+        })
+    }
+
+    /// Plays a scenario. `window`: how long nothing may be written at its end. `undisturbed`: the end to compare with.
+    pub async fn run(
+        &self,
+        scenario: &Scenario,
+        replay: Replay,
+        window: Duration,
+        undisturbed: Option<BTreeMap<String, Value>>,
+    ) -> Outcome {
+        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("{}-{number}", replay.to_string().replace(':', "-"));
+        let outcome = self.run_in(&namespace, scenario, &replay, window, undisturbed).await;
+        self.recorder.forget(&namespace);
+        outcome.unwrap_or_else(|error| Outcome {
+            replay,
+            journal: Journal::default(),
+            writes: 0,
+            end: BTreeMap::new(),
+            violations: vec![],
+            error: Some(error),
+        })
+    }
+
+    async fn run_in(
+        &self,
+        namespace: &str,
+        scenario: &Scenario,
+        replay: &Replay,
+        window: Duration,
+        undisturbed: Option<BTreeMap<String, Value>>,
+    ) -> Result<Outcome> {
+        let feed = self.recorder.record(namespace);
+        let object = json!({"metadata": {"name": namespace}});
+        self.admin.call(hyper::Method::POST, "/api/v1/namespaces", Some(&object)).await?.ok()?;
+        let _kubelet = Kubelet::start(self.admin.clone(), namespace, feed.clone(), (scenario.cast)());
+        let proxy = Proxy::start(Api::new(&self.endpoint, &self.operator_token), replay.script).await?;
+        let operator = Operator::start(&self.operator, &self.folder, namespace, &proxy)?;
+        let stage = Stage { api: self.admin.clone(), namespace: namespace.to_owned(), feed };
+        let mut ended = Ended {
+            undisturbed,
+            never_served: scenario.never_served.iter().map(|model| digest(model)).collect(),
+            ..Ended::default()
+        };
+        let error = play(scenario, &stage, &proxy, &operator, window, &mut ended).await.err();
+        let error = error.map(|error| error.context(operator.tail()));
+        let journal = proxy.journal();
+        let writes = journal.len() - ended.restless.len();
+        ended.end = normal(&ended.history);
+        if error.is_none() {
+            clean_up(&stage, &mut ended).await;
+        }
+        let violations = judge(&ended);
+        let replay = replay.clone();
+        Ok(Outcome { replay, journal, writes, end: ended.end, violations, error })
+    }
+}
+
+/// The scenario, then rest.
+async fn play(
+    scenario: &Scenario,
+    stage: &Stage,
+    proxy: &Proxy,
+    operator: &Arc<Operator>,
+    window: Duration,
+    ended: &mut Ended,
+) -> Result<()> {
+    let played = (scenario.play)(stage).await;
+    ended.history = stage.feed.read(Clone::clone);
+    operator.check()?;
+    played?;
+    let restless = rest(proxy, window).await;
+    ended.history = stage.feed.read(Clone::clone);
+    operator.check()?;
+    ended.restless = restless;
+    Ok(())
+}
+
+/// Waits until nothing has been written for `window`; gives the last writes where that does not come.
+async fn rest(proxy: &Proxy, window: Duration) -> Vec<String> {
+    let mut writes = proxy.writes();
+    let quiet = async {
+        loop {
+            writes.borrow_and_update();
+            if tokio::time::timeout(window, writes.changed()).await.is_err() {
+                return;
+            }
+        }
+    };
+    if tokio::time::timeout(SETTLING + window, quiet).await.is_ok() {
+        return vec![];
+    }
+    let journal = proxy.journal().to_string();
+    let last: Vec<String> = journal.lines().rev().take(5).map(str::to_owned).collect();
+    last.into_iter().rev().collect()
+}
+
+/// Deletes what users wrote, and notes what does not go with it.
+async fn clean_up(stage: &Stage, ended: &mut Ended) {
+    for kind in [MODEL_DEPLOYMENT, TRAINING_RUN] {
+        let names: Vec<String> = stage.feed.read(|history| {
+            let name = |object: &Arc<Value>| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            history.all(&kind).map(name).collect()
+        });
+        for name in names {
+            if let Err(error) = stage.delete(&kind, &name).await.context("clean up") {
+                ended.left.push(format!("{error:#}"));
+            }
+        }
+    }
+    if stage.empty().await.is_err() {
+        ended.left.extend(stage.feed.read(crate::history::History::names));
+    }
+}
