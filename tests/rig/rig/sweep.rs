@@ -1,4 +1,4 @@
-//! The operator is killed at every write, and nothing shows.
+//! Whatever happens to the operator at any of its writes, it arrives where an undisturbed one does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,40 +11,77 @@ use slipway_rig::sweep::Sweep;
 
 use crate::place;
 
-/// Names one run to do again, instead of sweeping.
+/// Names one run, such as `promote:after:7`, to be told in full.
 const REPLAY: &str = "SLIPWAY_RIG";
 
+/// Death.
 const KILLS: [Fault; 2] = [Fault::Kill(Side::Before), Fault::Kill(Side::After)];
 
-async fn sweep(sweep: &Sweep, scenarios: &[Scenario]) -> Result<()> {
+/// What an operator must live through.
+const TROUBLES: [Fault; 9] = [
+    Fault::Lose,
+    Fault::Delay,
+    Fault::Stall,
+    Fault::Answer(429, Side::Before),
+    Fault::Answer(503, Side::Before),
+    Fault::Answer(500, Side::After),
+    Fault::Answer(504, Side::After),
+    Fault::CutWatches,
+    Fault::MuteWatches,
+];
+
+/// Runs at a time in which something happens, and all that there may be: an operator at rest takes some MiB, no more.
+const BUSY: usize = 40;
+const PARALLEL: usize = 200;
+/// How long nothing may be written at the end of a run; in the long test, longer than a watch lasts.
+const WINDOW: Duration = Duration::from_secs(5);
+const LONG_WINDOW: Duration = Duration::from_secs(60);
+
+async fn new_place() -> Result<Arc<Place>> {
     let plane = place::control_plane().await?;
-    let place = Arc::new(Place::new(plane, place::operator()?, place::folder()).await?);
-    if let Ok(replay) = std::env::var(REPLAY) {
-        return again(&place, replay.parse()?).await;
-    }
-    let swept = sweep.run(&place, scenarios).await?;
-    println!("{swept}");
-    plane.check()?;
-    assert!(swept.failures.is_empty(), "{swept}");
-    Ok(())
+    Ok(Arc::new(Place::new(plane, place::operator()?, place::folder(), BUSY).await?))
 }
 
-/// One run, told in full.
-async fn again(place: &Place, replay: Replay) -> Result<()> {
-    let scenario = scenario::find(&replay.scenario)
-        .with_context(|| format!("there is no scenario {}; there are {:?}", replay.scenario, scenario::ALL))?;
-    let window = Duration::from_secs(5);
-    let undisturbed = Replay { script: None, ..replay.clone() };
-    let undisturbed = place.run(&scenario, undisturbed, window, None).await;
-    println!("{undisturbed}");
-    let outcome = place.run(&scenario, replay, window, Some(undisturbed.end)).await;
-    println!("{outcome}");
-    assert!(outcome.is_good());
+async fn sweep(faults: &[Fault], window: Duration, scenarios: &[Scenario]) -> Result<()> {
+    let sweep = Sweep { faults: faults.to_vec(), parallel: PARALLEL, window };
+    let swept = sweep.run(&new_place().await?, scenarios).await?;
+    println!("{swept}");
+    place::control_plane().await?.check()?;
+    assert!(swept.failures.is_empty(), "{swept}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_killed_at_any_write_arrives_where_an_undisturbed_one_does() -> Result<()> {
     let scenarios: Vec<_> = scenario::ALL.into_iter().filter(|scenario| scenario.is_short).collect();
-    sweep(&Sweep { faults: KILLS.to_vec(), parallel: 60, window: Duration::from_secs(5) }, &scenarios).await
+    sweep(&KILLS, WINDOW, &scenarios).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
+async fn in_every_scenario_an_operator_killed_at_any_write_arrives() -> Result<()> {
+    sweep(&KILLS, LONG_WINDOW, &scenario::ALL).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
+async fn answers_that_are_lost_late_or_wrong_and_watches_that_die_change_nothing() -> Result<()> {
+    let promote = scenario::find("promote").context("promote")?;
+    sweep(&TROUBLES, WINDOW, &[promote]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "only with a name"]
+async fn one_run_again() -> Result<()> {
+    let replay: Replay = std::env::var(REPLAY).context(REPLAY)?.parse()?;
+    let scenario = scenario::find(&replay.scenario)
+        .with_context(|| format!("there is no scenario {}; there are {:?}", replay.scenario, scenario::ALL))?;
+    let place = new_place().await?;
+    let undisturbed = Replay { script: None, ..replay.clone() };
+    let undisturbed = place.run(&scenario, undisturbed, WINDOW, None).await;
+    println!("{undisturbed}");
+    let outcome = place.run(&scenario, replay, WINDOW, Some(undisturbed.end)).await;
+    println!("{outcome}");
+    assert!(outcome.is_good());
+    Ok(())
 }

@@ -1,11 +1,11 @@
 //! All that became of the objects of one namespace, in the order in which the API server did it. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::kind::Kind;
+use crate::kind::{DEPLOYMENT, Kind, REPLICA_SET};
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,24 @@ impl History {
         self.objects.keys().map(|(kind, name)| format!("{kind} {name}")).collect()
     }
 
+    /// Names of objects that Kubernetes has not done with: their owner is gone, or they have not as many pods as they should.
+    pub fn unsettled(&self) -> Vec<String> {
+        let uids: BTreeSet<&str> =
+            self.objects.values().filter_map(|object| object["metadata"]["uid"].as_str()).collect();
+        let is_orphan = |object: &Value| {
+            let mut owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+            owners.any(|owner| owner["uid"].as_str().is_some_and(|uid| !uids.contains(uid)))
+        };
+        let is_scaling = |object: &Value| {
+            let (wanted, found) = (&object["spec"]["replicas"], &object["status"]["replicas"]);
+            wanted.as_i64().unwrap_or_default() != found.as_i64().unwrap_or_default()
+                || object["metadata"]["generation"] != object["status"]["observedGeneration"]
+        };
+        let has_pods = |kind: &str| [DEPLOYMENT.name, REPLICA_SET.name].contains(&kind);
+        let unsettled = self.objects.iter().filter(|((kind, _), o)| is_orphan(o) || (has_pods(kind) && is_scaling(o)));
+        unsettled.map(|((kind, name), _)| format!("{kind} {name}")).collect()
+    }
+
     /// Number of changes.
     pub fn len(&self) -> usize {
         self.events.len()
@@ -95,6 +113,23 @@ pub(crate) mod tests {
     /// A change, for tests.
     pub(crate) fn event(version: u64, what: What, kind: &Kind, name: &str, object: Value) -> Event {
         Event { version, what, kind: kind.name, name: name.to_owned(), object: Arc::new(object) }
+    }
+
+    #[test]
+    fn orphans_and_what_is_being_scaled_are_unsettled() {
+        let mut history = History::default();
+        let deployment = |found: i64| {
+            let metadata = json!({"uid": "1", "generation": 1});
+            json!({"metadata": metadata, "spec": {"replicas": 2}, "status": {"replicas": found, "observedGeneration": 1}})
+        };
+        let pod = json!({"metadata": {"uid": "p", "ownerReferences": [{"uid": "1"}]}});
+        history.push(event(1, What::Added, &DEPLOYMENT, "d", deployment(1)));
+        history.push(event(2, What::Added, &POD, "p", pod));
+        assert_eq!(history.unsettled(), ["Deployment d"]);
+        history.push(event(3, What::Modified, &DEPLOYMENT, "d", deployment(2)));
+        assert!(history.unsettled().is_empty());
+        history.push(event(4, What::Deleted, &DEPLOYMENT, "d", deployment(2)));
+        assert_eq!(history.unsettled(), ["Pod p"]);
     }
 
     #[test]

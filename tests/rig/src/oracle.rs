@@ -144,7 +144,7 @@ fn unanswered(history: &History) -> Vec<String> {
             routes.remove(name);
         }
         for (service, (revision, has_answered)) in &mut routes {
-            let answers = ready.get(revision).is_some_and(|pods| !pods.is_empty());
+            let answers = !revision.is_empty() && ready.get(revision).is_some_and(|pods| !pods.is_empty());
             if *has_answered && !answers {
                 moments.push(format!(
                     "{service} led to no ready pod of {revision} since version {}, a {} {name}",

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::api::{Api, Endpoint};
 use crate::control_plane::ControlPlane;
@@ -37,6 +38,8 @@ pub struct Place {
     operator: PathBuf,
     folder: PathBuf,
     runs: AtomicUsize,
+    /// For runs in which something happens: at rest they cost nothing.
+    seats: Semaphore,
 }
 
 /// What came of a run.
@@ -64,8 +67,9 @@ impl Outcome {
 }
 
 impl Place {
-    /// On this control plane, with the operator `program`; logs go to `folder`.
-    pub async fn new(plane: &ControlPlane, program: PathBuf, folder: PathBuf) -> Result<Place> {
+    /// On this control plane, with the operator `program`; logs go to `folder`. Of the runs, `busy` at a time do something;
+    /// any number may be at rest.
+    pub async fn new(plane: &ControlPlane, program: PathBuf, folder: PathBuf, busy: usize) -> Result<Place> {
         let admin = plane.api();
         let recorder = Recorder::start(&admin).await?;
         Ok(Place {
@@ -76,6 +80,7 @@ impl Place {
             operator: program,
             folder,
             runs: AtomicUsize::new(1),
+            seats: Semaphore::new(busy),
         })
     }
 
@@ -109,69 +114,76 @@ impl Place {
         window: Duration,
         undisturbed: Option<BTreeMap<String, Value>>,
     ) -> Result<Outcome> {
+        let seat = self.seats.acquire().await?;
+        let company = self.gather(namespace, scenario, replay).await?;
+        let never_served = scenario.never_served.iter().map(|model| digest(model)).collect();
+        let mut ended = Ended { undisturbed, never_served, ..Ended::default() };
+        let mut played = company.play(scenario).await;
+        drop(seat);
+        if played.is_ok() {
+            ended.restless = company.rest(window).await;
+            played = company.stage.settled().await.and_then(|()| company.operator.check());
+        }
+        ended.history = company.stage.feed.read(Clone::clone);
+        ended.end = normal(&ended.history);
+        let journal = company.proxy.journal();
+        let writes = journal.len() - ended.restless.len();
+        if played.is_ok() {
+            let _seat = self.seats.acquire().await?;
+            clean_up(&company.stage, &mut ended).await;
+        }
+        let error = played.err().map(|error| error.context(company.operator.tail()));
+        let violations = judge(&ended);
+        Ok(Outcome { replay: replay.clone(), journal, writes, end: ended.end, violations, error })
+    }
+
+    async fn gather(&self, namespace: &str, scenario: &Scenario, replay: &Replay) -> Result<Company> {
         let feed = self.recorder.record(namespace);
         let object = json!({"metadata": {"name": namespace}});
         self.admin.call(hyper::Method::POST, "/api/v1/namespaces", Some(&object)).await?.ok()?;
-        let _kubelet = Kubelet::start(self.admin.clone(), namespace, feed.clone(), (scenario.cast)());
+        let kubelet = Kubelet::start(self.admin.clone(), namespace, feed.clone(), (scenario.cast)());
         let proxy = Proxy::start(Api::new(&self.endpoint, &self.operator_token), replay.script).await?;
         let operator = Operator::start(&self.operator, &self.folder, namespace, &proxy)?;
         let stage = Stage { api: self.admin.clone(), namespace: namespace.to_owned(), feed };
-        let mut ended = Ended {
-            undisturbed,
-            never_served: scenario.never_served.iter().map(|model| digest(model)).collect(),
-            ..Ended::default()
-        };
-        let error = play(scenario, &stage, &proxy, &operator, window, &mut ended).await.err();
-        let error = error.map(|error| error.context(operator.tail()));
-        let journal = proxy.journal();
-        let writes = journal.len() - ended.restless.len();
-        ended.end = normal(&ended.history);
-        if error.is_none() {
-            clean_up(&stage, &mut ended).await;
-        }
-        let violations = judge(&ended);
-        let replay = replay.clone();
-        Ok(Outcome { replay, journal, writes, end: ended.end, violations, error })
+        Ok(Company { stage, proxy, operator, _kubelet: kubelet })
     }
 }
 
-/// The scenario, then rest.
-async fn play(
-    scenario: &Scenario,
-    stage: &Stage,
-    proxy: &Proxy,
-    operator: &Arc<Operator>,
-    window: Duration,
-    ended: &mut Ended,
-) -> Result<()> {
-    let played = (scenario.play)(stage).await;
-    ended.history = stage.feed.read(Clone::clone);
-    operator.check()?;
-    played?;
-    let restless = rest(proxy, window).await;
-    ended.history = stage.feed.read(Clone::clone);
-    operator.check()?;
-    ended.restless = restless;
-    Ok(())
+/// All who take part in a run.
+struct Company {
+    stage: Stage,
+    operator: Arc<Operator>,
+    proxy: Proxy,
+    _kubelet: Kubelet,
 }
 
-/// Waits until nothing has been written for `window`; gives the last writes where that does not come.
-async fn rest(proxy: &Proxy, window: Duration) -> Vec<String> {
-    let mut writes = proxy.writes();
-    let quiet = async {
-        loop {
-            writes.borrow_and_update();
-            if tokio::time::timeout(window, writes.changed()).await.is_err() {
-                return;
+impl Company {
+    /// To the end of the scenario.
+    async fn play(&self, scenario: &Scenario) -> Result<()> {
+        let played = (scenario.play)(&self.stage).await;
+        // An operator that has ended by itself is why the rest failed.
+        self.operator.check()?;
+        played
+    }
+
+    /// Waits until nothing has been written for `window`; gives the last writes where that does not come.
+    async fn rest(&self, window: Duration) -> Vec<String> {
+        let mut writes = self.proxy.writes();
+        let quiet = async {
+            loop {
+                writes.borrow_and_update();
+                if tokio::time::timeout(window, writes.changed()).await.is_err() {
+                    return;
+                }
             }
+        };
+        if tokio::time::timeout(SETTLING + window, quiet).await.is_ok() {
+            return vec![];
         }
-    };
-    if tokio::time::timeout(SETTLING + window, quiet).await.is_ok() {
-        return vec![];
+        let journal = self.proxy.journal().to_string();
+        let last: Vec<String> = journal.lines().rev().take(5).map(str::to_owned).collect();
+        last.into_iter().rev().collect()
     }
-    let journal = proxy.journal().to_string();
-    let last: Vec<String> = journal.lines().rev().take(5).map(str::to_owned).collect();
-    last.into_iter().rev().collect()
 }
 
 /// Deletes what users wrote, and notes what does not go with it.

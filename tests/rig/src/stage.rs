@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::api::Api;
+use crate::history::History;
 use crate::kind::{Kind, MODEL_DEPLOYMENT, TRAINING_RUN};
 use crate::play::{address, digest};
 use crate::recorder::Feed;
@@ -126,7 +127,7 @@ impl Stage {
 
     /// Waits until an object is as it should be; the error shows how it is.
     pub async fn until(&self, kind: &Kind, name: &str, what: &str, is_met: impl Fn(&Value) -> bool) -> Result<()> {
-        let look = |history: &crate::history::History| history.object(kind, name).filter(|o| is_met(o)).map(drop);
+        let look = |history: &History| history.object(kind, name).filter(|o| is_met(o)).map(drop);
         let waited = self.feed.until(&format!("{} {name}: {what}", kind.name), PATIENCE, look).await;
         waited.with_context(|| {
             let shown =
@@ -135,9 +136,16 @@ impl Stage {
         })
     }
 
+    /// Waits until Kubernetes has done what the operator asked for.
+    pub async fn settled(&self) -> Result<()> {
+        let look = |history: &History| history.unsettled().is_empty().then_some(());
+        let left = || self.feed.read(|history| history.unsettled().join(", "));
+        self.feed.until("Kubernetes to settle", PATIENCE, look).await.with_context(left)
+    }
+
     /// Waits until nothing is left of what users and controllers made.
     pub async fn empty(&self) -> Result<()> {
-        let look = |history: &crate::history::History| history.names().is_empty().then_some(());
+        let look = |history: &History| history.names().is_empty().then_some(());
         let left = || self.feed.read(|history| history.names().join(", "));
         self.feed.until("the end of all objects", PATIENCE, look).await.with_context(left)
     }

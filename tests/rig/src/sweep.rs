@@ -18,7 +18,7 @@ use crate::scenario::Scenario;
 pub struct Sweep {
     /// What happens at each write.
     pub faults: Vec<Fault>,
-    /// Runs at a time; they mostly wait.
+    /// Runs at a time, those at rest included.
     pub parallel: usize,
     /// How long nothing may be written at the end of a run.
     pub window: Duration,

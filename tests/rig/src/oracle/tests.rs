@@ -99,6 +99,14 @@ fn a_route_that_moves_to_where_nobody_is_ready_is_noticed() {
 }
 
 #[test]
+fn a_route_to_nobody_owes_nobody_an_answer() {
+    let training =
+        |what| (what, &POD, "first-1", json!({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}));
+    let story = vec![pinned("sha256:a"), service("none"), training(What::Added), training(What::Deleted)];
+    assert_eq!(found(history(story)), Vec::<String>::new());
+}
+
+#[test]
 fn a_deleted_route_owes_nobody_an_answer() {
     let (_, kind, name, object) = service("orders-a");
     let story = vec![
