@@ -20,6 +20,9 @@ const CLUSTER: &str = "slipway-test";
 /// End-to-end tests that run side by side: they mostly wait.
 const THREADS: &str = "4";
 
+/// The rig's test that plays one run by name.
+const RIG_REPLAY: &str = "one_run_again";
+
 /// All crates, with what they have for users of other libraries; the same for each command, so that nothing is built twice.
 const EVERYTHING: [&str; 3] = ["--workspace", "--features", "slipway-trainer/linfa"];
 
@@ -35,6 +38,13 @@ pub struct Args {
     /// Only the end-to-end tests whose names contain this; nothing else is checked
     #[arg(long, value_name = "NAME", conflicts_with = "no_cluster")]
     only: Option<String>,
+    /// Also what takes long: every scenario and every fault of the rig
+    #[arg(long, conflicts_with = "only")]
+    long: bool,
+    /// Only the rig's tests whose names contain this, long ones included; or one run of the rig, such as promote:after:7,
+    /// told in full. Needs no root
+    #[arg(long, value_name = "FILTER", conflicts_with_all = ["only", "long", "no_cluster", "keep", "context"])]
+    rig: Option<String>,
     #[command(flatten)]
     target: target::Args,
     /// With --context: the address at which that cluster's pods reach this machine, where the tests run S3 servers
@@ -45,8 +55,16 @@ pub struct Args {
 /// Runs all tests; stops at the first part that fails.
 pub fn run(args: &Args) -> Result<()> {
     let mut parts = Parts::default();
+    if let Some(filter) = &args.rig {
+        rig(&mut parts, &Rig::Only(filter))?;
+        parts.tell();
+        return Ok(());
+    }
     if args.only.is_none() {
         checks(&mut parts, args.no_cluster)?;
+        if !args.no_cluster {
+            rig(&mut parts, if args.long { &Rig::Long } else { &Rig::Short })?;
+        }
     }
     if args.no_cluster {
         // That is all.
@@ -80,6 +98,32 @@ fn checks(parts: &mut Parts, no_cluster: bool) -> Result<()> {
             tests.env("SLIPWAY_VERSITYGW", program);
         }
         sh::in_front(tests.args(EVERYTHING))
+    })
+}
+
+/// Which of the rig's tests.
+enum Rig<'a> {
+    Short,
+    Long,
+    Only(&'a str),
+}
+
+/// The operator on a control plane of its own, killed at every write. Needs no root.
+fn rig(parts: &mut Parts, which: &Rig<'_>) -> Result<()> {
+    let node = parts.part("a control plane", tools::control_plane)?;
+    parts.part("the rig", || {
+        let operator = images::compile(&["operator"], Profile::Ci)?.join("slipway-operator");
+        let mut tests = images::cargo("test", Profile::Ci)?;
+        tests.env("SLIPWAY_NODE", node).env("SLIPWAY_OPERATOR", operator).args(EVERYTHING);
+        tests.args(["--test", "rig", "--", "--nocapture"]);
+        match which {
+            Rig::Short => {}
+            // One after the other: the sweeps fill the machine by themselves.
+            Rig::Long => drop(tests.args(["--include-ignored", "--test-threads", "1", "--skip", RIG_REPLAY])),
+            Rig::Only(run) if run.contains(':') => drop(tests.env("SLIPWAY_RIG", run).args(["--ignored", RIG_REPLAY])),
+            Rig::Only(filter) => drop(tests.args(["--include-ignored", "--skip", RIG_REPLAY, filter])),
+        }
+        sh::in_front(&mut tests)
     })
 }
 

@@ -93,6 +93,13 @@ pub fn s3_server() -> Result<PathBuf> {
     versitygw()
 }
 
+/// All components of a control plane, in one program.
+pub fn control_plane() -> Result<PathBuf> {
+    let _lock = workspace::lock(&dir().join("lock"))?;
+    kubectl()?;
+    Ok(bin("slipway-node"))
+}
+
 /// The image builder, installed if it is missing.
 pub fn buildah() -> Result<PathBuf> {
     let _lock = workspace::lock(&dir().join("lock"))?;
