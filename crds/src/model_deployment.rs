@@ -18,7 +18,9 @@ use slipway_spec::{ArtefactRef, EnvVar, Requirement};
 
 use crate::pod::PodSettings;
 use crate::training_run::Storage;
-pub use phase::{Active, Attempt, Bake, Failure, FailureReason, Held, Phase, Refusal, Revision, Rollback, Template};
+pub use phase::{
+    Active, Attempt, Bake, Failure, FailureReason, Held, Phase, Readiness, Refusal, Revision, Rollback, Template,
+};
 
 /// Serves a model behind the Service of the same name, and replaces it by a newer one without breaking its callers: a
 /// model that does not become ready, or does not stay so, is taken back.
@@ -198,6 +200,8 @@ pub struct RolloutSettings {
     pub history_limit: i32,
     /// Holds the rollout where it stands; its clock stops.
     pub paused: bool,
+    /// What happens when another model is asked for while one is being rolled out.
+    pub while_rolling: WhileRolling,
     /// Any new value tries a refused model again.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
@@ -213,6 +217,7 @@ impl Default for RolloutSettings {
             bake_seconds: 60,
             history_limit: 2,
             paused: false,
+            while_rolling: WhileRolling::default(),
             retry_token: String::new(),
         }
     }
@@ -223,6 +228,18 @@ fn rollout_rules() -> Value {
         "self.progressDeadlineSeconds > self.minReadySeconds",
         "no model could be ready for minReadySeconds within progressDeadlineSeconds; write a larger progressDeadlineSeconds",
     )])
+}
+
+/// What happens when another model is asked for while one is being rolled out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum WhileRolling {
+    /// The new one takes the place of the candidate at once.
+    #[default]
+    Supersede,
+    /// A followed run waits until the candidate has proven itself or failed, so that frequent training never keeps every
+    /// model from being served. What a person writes into the spec does not wait.
+    Queue,
 }
 
 /// What a new model may ask of the callers of the old one.
@@ -270,10 +287,11 @@ pub struct ModelDeploymentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub denied: Vec<Denial>,
-    /// Earlier revisions, scaled to zero, the latest first.
+    /// Earlier revisions, scaled to zero, the latest first. To go back to one of them, write its address and digest into
+    /// `model.pinned`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10), inner(length(max = 63)))]
-    pub history: Vec<String>,
+    #[schemars(length(max = 10))]
+    pub history: Vec<Earlier>,
     /// The value of `rollout.retryToken` that was acted on.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
@@ -297,6 +315,28 @@ pub struct Stable {
     /// Since when.
     #[schemars(schema_with = "phase::timestamp")]
     pub since: Timestamp,
+}
+
+/// A revision that served before the present one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Earlier {
+    /// Name of its Deployment.
+    #[schemars(length(max = 63))]
+    pub revision: String,
+    /// The artefact's folder.
+    #[schemars(length(max = 2_048))]
+    pub uri: String,
+    /// The artefact's digest.
+    #[schemars(length(max = 71))]
+    pub digest: String,
+    /// The run that made it, where one was followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub training_run: Option<String>,
+    /// Until when it was the stable one.
+    #[schemars(schema_with = "phase::timestamp")]
+    pub until: Timestamp,
 }
 
 /// The revision being rolled out, for people; `rollout` has all of it.

@@ -23,9 +23,12 @@ mod transition;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use slipway_crds::model_deployment::{Bake, Denial, Failure, Phase, Revision, Stable};
+pub use slipway_crds::model_deployment::WhileRolling;
+use slipway_crds::model_deployment::{
+    Active, Attempt, Bake, Denial, Earlier, Failure, Phase, Readiness, Revision, Stable,
+};
 
-pub use health::{Health, Trouble, deadline_failure, definite_failure};
+pub use health::{End, Health, Trouble, deadline_failure, definite_failure};
 pub use layout::{Layout, Workload, layout};
 pub use signal::Signal;
 
@@ -38,8 +41,8 @@ pub struct State {
     pub stable: Option<Stable>,
     /// Refused targets, the latest last.
     pub denied: Vec<Denial>,
-    /// Names of earlier revisions, the latest first.
-    pub history: Vec<String>,
+    /// Earlier revisions, the latest first.
+    pub history: Vec<Earlier>,
     /// The retry token that was acted on.
     pub retry_token: String,
 }
@@ -67,6 +70,8 @@ pub struct Settings {
     pub bake: SignedDuration,
     /// Number of earlier revisions to keep.
     pub history_limit: usize,
+    /// What happens when another model is asked for meanwhile.
+    pub while_rolling: WhileRolling,
     /// Whether rollouts are held.
     pub paused: bool,
     /// A new value tries a refused target again.
@@ -191,18 +196,51 @@ fn acknowledge_retry(state: &mut State, token: &str) {
 fn track(phase: &mut Phase, inputs: &Inputs<'_>, now: Timestamp) {
     match phase {
         Phase::Verifying(attempt) | Phase::Progressing(attempt) => {
-            let health = inputs.health_of(&attempt.candidate.revision);
-            attempt.ready_since = since(attempt.ready_since, health.ready >= inputs.replicas, now);
-            attempt.pull_fails_since = since(attempt.pull_fails_since, health.pull_trouble().is_some(), now);
+            track_attempt(attempt, inputs, now);
+            track_readiness(
+                &mut attempt.readiness,
+                &inputs.health_of(&attempt.candidate.revision),
+                inputs.replicas,
+                now,
+            );
         }
-        Phase::Baking(bake) => track_bake(bake, inputs, now),
-        Phase::Idle | Phase::Held(_) | Phase::RollingBack(_) | Phase::RolledBack(_) | Phase::Stalled(_) => {}
+        Phase::Baking(bake) => {
+            track_bake(bake, inputs, now);
+            let health = inputs.health_of(&bake.candidate.revision);
+            track_readiness(&mut bake.readiness, &health, inputs.replicas, now);
+            let is_steady = bake.readiness.ready_since.is_some_and(|since| now >= since + inputs.settings.min_ready);
+            bake.on_probation = health.ready == 0 || (bake.on_probation && !is_steady);
+        }
+        // What ends a rollout even from a pause.
+        Phase::Held(held) => match &mut held.resume {
+            Active::Verifying(attempt) | Active::Progressing(attempt) => track_attempt(attempt, inputs, now),
+            Active::Baking(bake) => track_bake(bake, inputs, now),
+        },
+        Phase::Idle | Phase::RollingBack(_) | Phase::RolledBack(_) | Phase::Stalled(_) => {}
     }
+}
+
+fn track_attempt(attempt: &mut Attempt, inputs: &Inputs<'_>, now: Timestamp) {
+    let health = inputs.health_of(&attempt.candidate.revision);
+    attempt.pull_fails_since = since(attempt.pull_fails_since, health.pull_trouble().is_some(), now);
 }
 
 fn track_bake(bake: &mut Bake, inputs: &Inputs<'_>, now: Timestamp) {
     let health = inputs.health_of(&bake.candidate.revision);
     bake.unready_since = since(bake.unready_since, health.ready == 0, now);
+}
+
+/// More pods that are asked for, or a pod that is taken away, are no loss; a pod that turns unready is.
+fn track_readiness(readiness: &mut Readiness, health: &Health, replicas: i32, now: Timestamp) {
+    if health.ready >= replicas {
+        readiness.ready_since.get_or_insert(now);
+        readiness.ready_pods = health.ready;
+    } else if readiness.ready_since.take().is_some()
+        && health.pods >= readiness.ready_pods
+        && health.ready < readiness.ready_pods
+    {
+        readiness.unready_times += 1;
+    }
 }
 
 fn since(since: Option<Timestamp>, holds: bool, now: Timestamp) -> Option<Timestamp> {
@@ -211,18 +249,21 @@ fn since(since: Option<Timestamp>, holds: bool, now: Timestamp) -> Option<Timest
 
 /// When time alone may change something, after `now`.
 fn wake_up(phase: &Phase, settings: &Settings, now: Timestamp) -> Option<Timestamp> {
+    let impatient = |attempt: &Attempt| attempt.pull_fails_since.map(|since| since + health::PULL_PATIENCE);
+    let unready = |bake: &Bake| bake.unready_since.map(|since| since + health::UNREADY_PATIENCE);
+    let steady = |readiness: &Readiness| readiness.ready_since.map(|since| since + settings.min_ready);
     let times = match phase {
-        Phase::Verifying(attempt) | Phase::Progressing(attempt) => [
-            Some(attempt.deadline),
-            attempt.ready_since.map(|since| since + settings.min_ready),
-            attempt.pull_fails_since.map(|since| since + health::PULL_PATIENCE),
-        ],
-        Phase::Baking(bake) => {
-            [Some(bake.until), Some(bake.deadline), bake.unready_since.map(|since| since + health::UNREADY_PATIENCE)]
+        Phase::Verifying(attempt) | Phase::Progressing(attempt) => {
+            [Some(attempt.deadline), None, steady(&attempt.readiness), impatient(attempt)]
         }
-        Phase::RollingBack(rollback) => [Some(rollback.deadline), None, None],
-        Phase::RolledBack(refusal) | Phase::Stalled(refusal) => [refusal.retry_at, None, None],
-        Phase::Idle | Phase::Held(_) => [None; 3],
+        Phase::Baking(bake) => [Some(bake.until), Some(bake.deadline), steady(&bake.readiness), unready(bake)],
+        Phase::Held(held) => match &held.resume {
+            Active::Verifying(attempt) | Active::Progressing(attempt) => [None, None, None, impatient(attempt)],
+            Active::Baking(bake) => [None, None, None, unready(bake)],
+        },
+        Phase::RollingBack(rollback) => [Some(rollback.deadline), None, None, None],
+        Phase::RolledBack(refusal) | Phase::Stalled(refusal) => [refusal.retry_at, None, None, None],
+        Phase::Idle => [None; 4],
     };
     times.into_iter().flatten().filter(|at| *at > now).min()
 }

@@ -125,6 +125,20 @@ pub enum Active {
     Baking(Bake),
 }
 
+/// How steadily the pods of a candidate are ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Readiness {
+    /// Since when all its pods are ready without a break.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "timestamp")]
+    pub ready_since: Option<Timestamp>,
+    /// The pods that have been ready since then.
+    pub ready_pods: i32,
+    /// How often some of them became unready without being taken away.
+    pub unready_times: i32,
+}
+
 /// A candidate that has no traffic yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -139,10 +153,9 @@ pub struct Attempt {
     pub deadline: Timestamp,
     /// Which attempt of this target it is, from 1 on.
     pub attempt: i32,
-    /// Since when all its pods are ready without a break.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "timestamp")]
-    pub ready_since: Option<Timestamp>,
+    /// How steadily its pods are ready.
+    #[serde(flatten)]
+    pub readiness: Readiness,
     /// Since when an image cannot be pulled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "timestamp")]
@@ -166,8 +179,12 @@ pub struct Bake {
     pub deadline: Timestamp,
     /// Which attempt of this target it is, from 1 on.
     pub attempt: i32,
-    /// Failed starts of its containers before it got the traffic.
-    pub failed_starts: i32,
+    /// How steadily its pods are ready.
+    #[serde(flatten)]
+    pub readiness: Readiness,
+    /// Whether none of its pods was ready under traffic: it gets none before all have been for minReadySeconds again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_probation: bool,
     /// Since when none of its pods is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "timestamp")]

@@ -131,6 +131,7 @@ fn settings(rollout: &RolloutSettings) -> Settings {
         progress_deadline: seconds(rollout.progress_deadline_seconds),
         bake: seconds(rollout.bake_seconds),
         history_limit: usize::try_from(rollout.history_limit).unwrap_or(0),
+        while_rolling: rollout.while_rolling,
         paused: rollout.paused,
         retry_token: rollout.retry_token.clone(),
     }

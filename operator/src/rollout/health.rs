@@ -1,7 +1,7 @@
 //! The pods of a revision, summed up, and what in them counts as a failure.
 
 use jiff::{SignedDuration, Timestamp};
-use slipway_crds::model_deployment::{Failure, FailureReason};
+use slipway_crds::model_deployment::{Failure, FailureReason, Readiness};
 
 /// How long an image may be out of reach before the rollout gives up: a registry restarts in less.
 pub const PULL_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
@@ -13,6 +13,9 @@ pub const UNREADY_PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 /// Failed starts of one pod that are a crash loop: anyone may stumble once.
 const CRASH_LOOP: i32 = 2;
 
+/// How often a candidate may become unready before waiting for its deadline is pointless.
+const FLAPPING: i32 = 3;
+
 /// The pods of one revision, without those on their way out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
@@ -22,10 +25,23 @@ pub struct Health {
     pub ready: i32,
     /// Whether a pod has fetched and verified the artefact.
     pub verified: bool,
-    /// Failed starts of all containers of all pods.
-    pub failed_starts: i32,
+    /// The last end of each container that has ended.
+    pub ends: Vec<End>,
     /// What is wrong.
     pub troubles: Vec<Trouble>,
+}
+
+/// How a container that should run, or should have ended well, ended last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub at: Timestamp,
+    /// When its pod was made.
+    pub pod_made: Timestamp,
+    /// How often it has failed to start, or ended, in this pod.
+    pub times: i32,
+    /// The container's own words.
+    pub words: String,
 }
 
 /// Something that is wrong with a pod, or that keeps it from existing.
@@ -109,6 +125,19 @@ pub fn definite_failure(health: &Health, pull_fails_since: Option<Timestamp>, no
         };
         Some(Failure { reason, message: trouble.words().to_owned(), at: now })
     })
+}
+
+/// Whether the candidate becomes ready and unready over and over; `since` when it is looked at.
+pub fn flapping(readiness: &Readiness, since: Timestamp, now: Timestamp) -> Option<String> {
+    let times = readiness.unready_times;
+    let seconds = now.duration_since(since).as_secs();
+    (times >= FLAPPING).then(|| format!("became unready {times} times within {seconds} s"))
+}
+
+/// The end of a server that has had traffic since `since`: the first one of a pod that was there then; of one that was
+/// made later, by an autoscaler or after a drain, the second.
+pub fn end_under_traffic(health: &Health, since: Timestamp) -> Option<&End> {
+    health.ends.iter().find(|end| end.at >= since && (end.pod_made <= since || end.times >= CRASH_LOOP))
 }
 
 /// Why a candidate that had until now to get ready did not: never for a reason that would be unfair to it.

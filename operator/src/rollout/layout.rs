@@ -40,7 +40,8 @@ pub fn layout(state: &State, inputs: &Inputs<'_>) -> Layout {
         .collect();
     workloads.extend(subject(state, inputs));
     let hold = inputs.routed.filter(|routed| workloads.iter().all(|workload| workload.revision.revision != *routed));
-    let dormant = state.history.iter().take(inputs.settings.history_limit).cloned().collect();
+    let dormant =
+        state.history.iter().take(inputs.settings.history_limit).map(|earlier| earlier.revision.clone()).collect();
     Layout {
         route: route(state, inputs),
         workloads,
@@ -75,13 +76,13 @@ fn diagnosed(state: &State) -> Option<String> {
     failed.map(|failed| failed.revision.clone())
 }
 
-/// Who gets the traffic: the candidate while it bakes, otherwise the stable revision; but never one without a ready pod
-/// in the place of one that has some.
+/// Who gets the traffic: the candidate while it bakes, unless no pod of it was ready a moment ago; otherwise the stable revision; but
+/// never one without a ready pod in the place of one that has some.
 fn route(state: &State, inputs: &Inputs<'_>) -> Option<String> {
     let baking = match &state.phase {
-        Phase::Baking(bake) => Some(bake.candidate.revision.as_str()),
+        Phase::Baking(bake) => Some(bake),
         Phase::Held(held) => match &held.resume {
-            Active::Baking(bake) => Some(bake.candidate.revision.as_str()),
+            Active::Baking(bake) => Some(bake),
             Active::Verifying(_) | Active::Progressing(_) => None,
         },
         Phase::Idle
@@ -91,7 +92,11 @@ fn route(state: &State, inputs: &Inputs<'_>) -> Option<String> {
         | Phase::RolledBack(_)
         | Phase::Stalled(_) => None,
     };
-    let preferred = [baking, state.stable_name()];
+    let candidate = baking.map(|bake| bake.candidate.revision.as_str());
+    let preferred = match baking {
+        Some(bake) if bake.on_probation => [state.stable_name(), candidate],
+        _ => [candidate, state.stable_name()],
+    };
     let serving = preferred.into_iter().flatten().find(|name| inputs.is_serving(name));
     let kept = || inputs.routed.filter(|name| inputs.is_serving(name));
     serving.or_else(kept).or(preferred.into_iter().flatten().next()).map(str::to_owned)

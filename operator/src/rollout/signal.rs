@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use slipway_crds::model_deployment::{Active, Attempt, Bake, Failure, FailureReason, Phase, Refusal, Revision};
 
-use super::health::{UNREADY_PATIENCE, deadline_failure, definite_failure};
-use super::{Inputs, State};
+use super::health::{UNREADY_PATIENCE, deadline_failure, definite_failure, end_under_traffic, flapping};
+use super::{Inputs, State, WhileRolling};
 
 /// What matters now.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,10 +24,7 @@ pub enum Signal {
     /// The artefact was fetched and verified.
     Verified,
     /// The candidate may have the traffic.
-    Ready {
-        /// Failed starts of its containers so far.
-        failed_starts: i32,
-    },
+    Ready,
     /// The candidate has proven itself.
     Baked,
     /// The candidate failed.
@@ -86,6 +83,19 @@ fn target(state: &State, inputs: &Inputs<'_>, tried: Option<&Revision>) -> Signa
     }
 }
 
+/// What the spec asks for while `candidate` is being rolled out. A run that is followed may have to wait for its turn.
+fn meanwhile(state: &State, inputs: &Inputs<'_>, candidate: &Revision) -> Signal {
+    let waits = |target: &Revision| {
+        inputs.settings.while_rolling == WhileRolling::Queue
+            && target.training_run.is_some()
+            && target.template_hash == candidate.template_hash
+    };
+    match target(state, inputs, Some(candidate)) {
+        Signal::Target(target) if waits(&target) => Signal::Quiet,
+        signal => signal,
+    }
+}
+
 fn is_same(one: &Revision, other: &Revision) -> bool {
     one.revision == other.revision && one.template_hash == other.template_hash
 }
@@ -100,7 +110,7 @@ fn perceive_attempt(
     if inputs.settings.paused {
         return attempt_failure(attempt, inputs, now).map_or(Signal::Pause, Signal::Failed);
     }
-    match target(state, inputs, Some(&attempt.candidate)) {
+    match meanwhile(state, inputs, &attempt.candidate) {
         Signal::Quiet => {}
         changed => return changed,
     }
@@ -110,14 +120,14 @@ fn perceive_attempt(
     let health = inputs.health_of(&attempt.candidate.revision);
     let has_traffic_to_protect = state.stable_name().is_some_and(|name| inputs.is_serving(name));
     let is_ready = if has_traffic_to_protect {
-        attempt.ready_since.is_some_and(|since| now >= since + inputs.settings.min_ready)
+        attempt.readiness.ready_since.is_some_and(|since| now >= since + inputs.settings.min_ready)
     } else {
         health.ready > 0
     };
     if health.verified && !is_verified {
         Signal::Verified
     } else if is_ready {
-        Signal::Ready { failed_starts: health.failed_starts }
+        Signal::Ready
     } else if now >= attempt.deadline {
         let waited = attempt.deadline.duration_since(attempt.started_at);
         Signal::Failed(deadline_failure(&health, inputs.replicas, waited, now))
@@ -127,14 +137,18 @@ fn perceive_attempt(
 }
 
 fn attempt_failure(attempt: &Attempt, inputs: &Inputs<'_>, now: Timestamp) -> Option<Failure> {
-    definite_failure(&inputs.health_of(&attempt.candidate.revision), attempt.pull_fails_since, now)
+    let health = inputs.health_of(&attempt.candidate.revision);
+    definite_failure(&health, attempt.pull_fails_since, now).or_else(|| {
+        let message = flapping(&attempt.readiness, attempt.started_at, now)?;
+        Some(Failure { reason: FailureReason::ReadinessProbe, message, at: now })
+    })
 }
 
 fn perceive_bake(state: &State, bake: &Bake, inputs: &Inputs<'_>, now: Timestamp) -> Signal {
     if inputs.settings.paused {
         return regression(bake, inputs, now).map_or(Signal::Pause, Signal::Failed);
     }
-    match target(state, inputs, Some(&bake.candidate)) {
+    match meanwhile(state, inputs, &bake.candidate) {
         Signal::Quiet => {}
         changed => return changed,
     }
@@ -143,7 +157,9 @@ fn perceive_bake(state: &State, bake: &Bake, inputs: &Inputs<'_>, now: Timestamp
     }
     let health = inputs.health_of(&bake.candidate.revision);
     let has_traffic = inputs.routed == Some(bake.candidate.revision.as_str());
-    if now >= bake.until && has_traffic && health.ready >= inputs.replicas {
+    let steady = inputs.settings.min_ready.min(inputs.settings.bake);
+    let is_steady = bake.readiness.ready_since.is_some_and(|since| now >= since + steady);
+    if now >= bake.until && has_traffic && is_steady {
         Signal::Baked
     } else if now >= bake.deadline {
         Signal::Failed(deadline_failure(&health, inputs.replicas, bake.deadline.duration_since(bake.since), now))
@@ -157,8 +173,10 @@ fn regression(bake: &Bake, inputs: &Inputs<'_>, now: Timestamp) -> Option<Failur
     let health = inputs.health_of(&bake.candidate.revision);
     let words = health.troubles.first().map(|trouble| format!(": {}", trouble.words())).unwrap_or_default();
     let unready = bake.unready_since.filter(|since| now >= *since + UNREADY_PATIENCE);
-    let message = if health.failed_starts > bake.failed_starts {
-        format!("a server ended after it got traffic{words}")
+    let message = if let Some(end) = end_under_traffic(&health, bake.since) {
+        format!("a server ended after it got traffic: {}", end.words)
+    } else if let Some(flaps) = flapping(&bake.readiness, bake.since, now) {
+        flaps
     } else if unready.is_some() {
         format!("no pod has been ready for {} s{words}", UNREADY_PATIENCE.as_secs())
     } else {

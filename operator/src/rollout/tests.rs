@@ -3,11 +3,12 @@ use std::fmt::Write;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use slipway_crds::model_deployment::{
-    Active, Attempt, Bake, Failure, FailureReason, Held, Phase, Refusal, Revision, Rollback, Stable,
+    Active, Attempt, Bake, Failure, FailureReason, Held, Phase, Readiness, Refusal, Revision, Rollback, Stable,
 };
 
+use super::health::{End, end_under_traffic};
 use super::transition::transition;
-use super::{Health, Settings, Signal, State, Trouble, deadline_failure, definite_failure};
+use super::{Health, Settings, Signal, State, Trouble, WhileRolling, deadline_failure, definite_failure};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -26,6 +27,7 @@ fn settings() -> Settings {
         progress_deadline: SignedDuration::from_secs(120),
         bake: SignedDuration::from_secs(60),
         history_limit: 2,
+        while_rolling: WhileRolling::Supersede,
         paused: false,
         retry_token: String::new(),
     }
@@ -41,7 +43,7 @@ fn phases() -> Vec<Phase> {
         started_at: at(0),
         deadline: at(120),
         attempt: 1,
-        ready_since: None,
+        readiness: Readiness::default(),
         pull_fails_since: None,
     };
     let bake = Bake {
@@ -50,7 +52,8 @@ fn phases() -> Vec<Phase> {
         until: at(60),
         deadline: at(180),
         attempt: 1,
-        failed_starts: 0,
+        readiness: Readiness::default(),
+        on_probation: false,
         unready_since: None,
     };
     let refusal = Refusal { failed: revision("failed"), failure: failure(), attempt: 1, retry_at: None };
@@ -75,7 +78,7 @@ fn signals() -> Vec<(&'static str, Signal)> {
         ("Pause", Signal::Pause),
         ("Resume", Signal::Resume),
         ("Verified", Signal::Verified),
-        ("Ready", Signal::Ready { failed_starts: 0 }),
+        ("Ready", Signal::Ready),
         ("Baked", Signal::Baked),
         ("Failed", Signal::Failed(failure())),
         ("StableServes", Signal::StableServes),
@@ -159,4 +162,16 @@ fn the_trouble_of_other_systems_condemns_no_model() {
     assert!(!reason(2, vec![image(false, false)]).condemns());
     assert_eq!(reason(2, vec![]), FailureReason::ReadinessProbe);
     assert_eq!(reason(2, vec![Trouble::FailedStart { times: 1, words: words() }]), FailureReason::ReadinessProbe);
+}
+
+#[test]
+fn a_server_that_ends_under_traffic_is_told_from_one_that_stumbled_when_it_was_new() {
+    let ended = |at_second, pod_made, times| {
+        let end = End { at: at(at_second), pod_made: at(pod_made), times, words: String::new() };
+        end_under_traffic(&Health { ends: vec![end], ..Health::default() }, at(100)).is_some()
+    };
+    assert!(ended(150, 50, 1), "it had the traffic");
+    assert!(!ended(90, 50, 1), "it ended before");
+    assert!(!ended(150, 140, 1), "a pod that an autoscaler added may stumble once");
+    assert!(ended(160, 140, 2));
 }

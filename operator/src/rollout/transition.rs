@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use slipway_crds::model_deployment::{
-    Active, Attempt, Bake, Denial, Failure, Held, Phase, Refusal, Revision, Rollback, Stable,
+    Active, Attempt, Bake, Denial, Earlier, Failure, Held, Phase, Readiness, Refusal, Revision, Rollback, Stable,
 };
 
 use super::{Happening, Settings, Signal, State};
@@ -32,9 +32,7 @@ pub fn transition(mut state: State, signal: Signal, settings: &Settings, now: Ti
         }
         (Phase::Verifying(attempt), Pause) => change.hold(Active::Verifying(attempt)),
         (Phase::Progressing(attempt), Pause) => change.hold(Active::Progressing(attempt)),
-        (Phase::Verifying(attempt) | Phase::Progressing(attempt), Ready { failed_starts }) => {
-            change.take_traffic(attempt, failed_starts)
-        }
+        (Phase::Verifying(attempt) | Phase::Progressing(attempt), Ready) => change.take_traffic(attempt),
         (Phase::Verifying(attempt) | Phase::Progressing(attempt), Failed(failure)) => {
             change.roll_back(attempt.candidate, failure, attempt.attempt)
         }
@@ -84,31 +82,22 @@ pub fn transition(mut state: State, signal: Signal, settings: &Settings, now: Ti
         // What changes nothing.
         (
             phase @ Phase::Idle,
-            Quiet | Reverted | Pause | Resume | Verified | Ready { .. } | Baked | Failed(_) | StableServes | Expired,
+            Quiet | Reverted | Pause | Resume | Verified | Ready | Baked | Failed(_) | StableServes | Expired,
         )
         | (phase @ Phase::Verifying(_), Quiet | Resume | Baked | StableServes | Expired)
         | (phase @ Phase::Progressing(_), Quiet | Resume | Verified | Baked | StableServes | Expired)
-        | (phase @ Phase::Baking(_), Quiet | Resume | Verified | Ready { .. } | StableServes | Expired)
+        | (phase @ Phase::Baking(_), Quiet | Resume | Verified | Ready | StableServes | Expired)
         | (
             phase @ Phase::Held(_),
-            Quiet
-            | Target(_)
-            | Reverted
-            | Condemned(..)
-            | Pause
-            | Verified
-            | Ready { .. }
-            | Baked
-            | StableServes
-            | Expired,
+            Quiet | Target(_) | Reverted | Condemned(..) | Pause | Verified | Ready | Baked | StableServes | Expired,
         )
         | (
             phase @ Phase::RollingBack(_),
-            Quiet | Reverted | Condemned(..) | Pause | Resume | Verified | Ready { .. } | Baked | Failed(_),
+            Quiet | Reverted | Condemned(..) | Pause | Resume | Verified | Ready | Baked | Failed(_),
         )
         | (
             phase @ (Phase::RolledBack(_) | Phase::Stalled(_)),
-            Quiet | Pause | Resume | Verified | Ready { .. } | Baked | Failed(_) | StableServes | Expired,
+            Quiet | Pause | Resume | Verified | Ready | Baked | Failed(_) | StableServes | Expired,
         ) => phase,
     };
     change.state.phase = next;
@@ -135,13 +124,13 @@ impl Change<'_> {
             started_at: self.now,
             deadline: self.now + self.settings.progress_deadline,
             attempt,
-            ready_since: None,
+            readiness: Readiness::default(),
             pull_fails_since: None,
         })
     }
 
     /// The first model has nothing to prove: nothing else could serve in its place.
-    fn take_traffic(&mut self, attempt: Attempt, failed_starts: i32) -> Phase {
+    fn take_traffic(&mut self, attempt: Attempt) -> Phase {
         self.tell(Happening::TrafficMoved(attempt.candidate.clone()));
         if self.state.stable.is_none() {
             return self.promote(attempt.candidate);
@@ -153,7 +142,8 @@ impl Change<'_> {
             until,
             deadline: until + self.settings.progress_deadline,
             attempt: attempt.attempt,
-            failed_starts,
+            readiness: attempt.readiness,
+            on_probation: false,
             unready_since: None,
         })
     }
@@ -164,9 +154,10 @@ impl Change<'_> {
         let old = self.state.stable.replace(Stable { revision: candidate, since: self.now });
         let history = &mut self.state.history;
         if let Some(old) = old {
-            history.insert(0, old.revision.revision);
+            let Revision { revision, uri, digest, training_run, .. } = old.revision;
+            history.insert(0, Earlier { revision, uri, digest, training_run, until: self.now });
         }
-        history.retain(|kept| *kept != name);
+        history.retain(|kept| kept.revision != name);
         history.truncate(self.settings.history_limit);
         Phase::Idle
     }
@@ -180,10 +171,13 @@ impl Change<'_> {
     fn hold(&mut self, mut active: Active) -> Phase {
         match &mut active {
             Active::Verifying(attempt) | Active::Progressing(attempt) => {
-                attempt.ready_since = None;
+                attempt.readiness.ready_since = None;
                 attempt.pull_fails_since = None;
             }
-            Active::Baking(bake) => bake.unready_since = None,
+            Active::Baking(bake) => {
+                bake.readiness.ready_since = None;
+                bake.unready_since = None;
+            }
         }
         self.tell(Happening::Held(active.candidate().clone()));
         Phase::Held(Held { held_since: self.now, resume: active })
@@ -209,7 +203,7 @@ impl Change<'_> {
         if failure.reason.condemns() {
             self.deny(&failed, &failure);
         }
-        self.state.history.retain(|kept| *kept != failed.revision);
+        self.state.history.retain(|kept| kept.revision != failed.revision);
         Phase::RollingBack(Rollback { failed, failure, deadline: self.now + self.settings.progress_deadline, attempt })
     }
 

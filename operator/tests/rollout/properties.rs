@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use slipway_crds::model_deployment::Phase;
+use slipway_crds::model_deployment::{Phase, Revision};
+use slipway_operator::rollout::WhileRolling;
 
 use crate::scenarios::settings;
 use crate::world::{Behaviour, World, revision};
@@ -19,6 +20,9 @@ enum Command {
     Restart(usize),
     Crash(usize),
     Scale(i32),
+    Drain(usize),
+    Reboot(usize),
+    Queue(bool),
 }
 
 fn behaviours() -> impl Strategy<Value = Behaviour> {
@@ -27,7 +31,7 @@ fn behaviours() -> impl Strategy<Value = Behaviour> {
         1 => (64..=67).prop_map(Behaviour::Exits),
         1 => Just(Behaviour::Crashes),
         1 => Just(Behaviour::NeverReady),
-        1 => Just(Behaviour::Flaps),
+        1 => (1..30_i64, 1..10_i64).prop_map(|(up, down)| Behaviour::Flaps(up, down)),
         1 => Just(Behaviour::NoImage),
         1 => Just(Behaviour::NoRoom),
         1 => (3..120_i64).prop_map(Behaviour::EndsAt),
@@ -45,12 +49,18 @@ fn commands() -> impl Strategy<Value = Command> {
         1 => model().prop_map(Command::Restart),
         2 => (0..6_usize).prop_map(Command::Crash),
         1 => (1..4_i32).prop_map(Command::Scale),
+        1 => model().prop_map(Command::Drain),
+        1 => model().prop_map(Command::Reboot),
+        1 => any::<bool>().prop_map(Command::Queue),
     ]
 }
 
 fn run(world: &mut World, command: &Command) {
     match command {
-        Command::Target(model) => world.target = Some(revision(MODELS[*model])),
+        Command::Target(model) => {
+            let training_run = (*model % 2 == 0).then(|| MODELS[*model].to_owned());
+            world.target = Some(Revision { training_run, ..revision(MODELS[*model]) });
+        }
         Command::Behave(model, behaviour) => world.behave(MODELS[*model], *behaviour),
         Command::Wait(seconds) => world.wait(*seconds),
         Command::Pause(paused) => world.settings.paused = *paused,
@@ -61,6 +71,11 @@ fn run(world: &mut World, command: &Command) {
             world.reconcile();
         }
         Command::Scale(replicas) => world.replicas = *replicas,
+        Command::Drain(model) => world.drain(MODELS[*model]),
+        Command::Reboot(model) => world.reboot(MODELS[*model]),
+        Command::Queue(queue) => {
+            world.settings.while_rolling = if *queue { WhileRolling::Queue } else { WhileRolling::Supersede };
+        }
     }
     let plan = world.settle();
     let is_waiting = matches!(

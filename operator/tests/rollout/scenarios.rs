@@ -3,8 +3,13 @@
 //! ```text
 //! # A comment is copied.
 //! settings replicas=2 minReady=10 deadline=120 bake=60 history=2
-//! model NAME good | exits CODE | crashes | never-ready | flaps | no-image | no-room | ends-at SECONDS
-//! target NAME            the spec asks for it
+//! settings queue         a run that is followed waits until the candidate before it is done with
+//! model NAME good | exits CODE | crashes | never-ready | flaps READY UNREADY | no-image | no-room | ends-at SECONDS
+//! target NAME            the spec asks for it by itself
+//! follow NAME            it is what a policy chooses
+//! scale N                an autoscaler asks for so many pods
+//! drain NAME             a node is drained: one of its pods is deleted and comes back
+//! reboot NAME            the node of all its pods boots again
 //! wait SECONDS
 //! pause | resume | retry | restart NAME
 //! crash N                the operator is killed after N writes of its next pass
@@ -14,7 +19,8 @@ use std::fs;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use slipway_operator::rollout::Settings;
+use slipway_crds::model_deployment::Revision;
+use slipway_operator::rollout::{Settings, WhileRolling};
 
 use crate::world::{Behaviour, World, revision};
 
@@ -24,6 +30,7 @@ pub fn settings() -> Settings {
         progress_deadline: SignedDuration::from_secs(120),
         bake: SignedDuration::from_secs(60),
         history_limit: 2,
+        while_rolling: WhileRolling::Supersede,
         paused: false,
         retry_token: String::new(),
     }
@@ -36,7 +43,7 @@ fn behaviour(words: &[&str]) -> Behaviour {
         "exits" => Behaviour::Exits(words[1].parse().unwrap()),
         "crashes" => Behaviour::Crashes,
         "never-ready" => Behaviour::NeverReady,
-        "flaps" => Behaviour::Flaps,
+        "flaps" => Behaviour::Flaps(number(), words[2].parse().unwrap()),
         "no-image" => Behaviour::NoImage,
         "no-room" => Behaviour::NoRoom,
         "ends-at" => Behaviour::EndsAt(number()),
@@ -45,13 +52,14 @@ fn behaviour(words: &[&str]) -> Behaviour {
 }
 
 fn set(world: &mut World, words: &[&str]) {
-    for (key, value) in words.iter().map(|word| word.split_once('=').unwrap()) {
+    for (key, value) in words.iter().map(|word| word.split_once('=').unwrap_or((word, ""))) {
         let seconds = || SignedDuration::from_secs(value.parse().unwrap());
         match key {
             "replicas" => world.replicas = value.parse().unwrap(),
             "minReady" => world.settings.min_ready = seconds(),
             "deadline" => world.settings.progress_deadline = seconds(),
             "bake" => world.settings.bake = seconds(),
+            "queue" => world.settings.while_rolling = WhileRolling::Queue,
             "history" => world.settings.history_limit = value.parse().unwrap(),
             other => panic!("no setting {other}"),
         }
@@ -86,6 +94,13 @@ fn play(script: &str) -> String {
             "settings" => set(&mut world, &words[1..]),
             "model" => world.behave(words[1], behaviour(&words[2..])),
             "target" => world.target = Some(revision(words[1])),
+            "follow" => {
+                let training_run = Some(format!("run-{}", words[1]));
+                world.target = Some(Revision { training_run, ..revision(words[1]) });
+            }
+            "scale" => world.replicas = words[1].parse().unwrap(),
+            "drain" => world.drain(words[1]),
+            "reboot" => world.reboot(words[1]),
             "pause" => world.settings.paused = true,
             "resume" => world.settings.paused = false,
             "retry" => {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use slipway_crds::model_deployment::{Phase, Revision};
+use slipway_crds::model_deployment::{Active, Phase, Revision};
 use slipway_operator::rollout::{
-    Happening, Health, Inputs, Layout, Plan, Settings, State, Trouble, Workload, layout, step,
+    End, Happening, Health, Inputs, Layout, Plan, Settings, State, Trouble, Workload, layout, step,
 };
 
 /// What becomes of the pods of a model, by their age in seconds.
@@ -19,8 +19,8 @@ pub enum Behaviour {
     Crashes,
     /// The server starts and is never ready.
     NeverReady,
-    /// Ready for 5 s, unready for 3 s, and so on.
-    Flaps,
+    /// Ready after 2 s for so many seconds, unready for so many, and so on.
+    Flaps(i64, i64),
     /// The image chosen by the user cannot be pulled.
     NoImage,
     /// There is no room for the pods.
@@ -36,6 +36,8 @@ struct Deployment {
     replicas: i32,
     attempt: Option<Timestamp>,
     born: i64,
+    /// Until when at most so many pods are ready.
+    held_back: Vec<(i64, i32)>,
 }
 
 /// The cluster, the spec and what the operator remembers.
@@ -68,6 +70,15 @@ pub fn revision(model: &str) -> Revision {
     }
 }
 
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
+}
+
+fn ended(deployment: &Deployment, age: i64, times: i32) -> End {
+    let made = deployment.born;
+    End { at: second(made + age), pod_made: second(made), times, words: "server: out of memory".to_owned() }
+}
+
 impl World {
     pub fn new(settings: Settings, replicas: i32) -> World {
         World {
@@ -98,8 +109,24 @@ impl World {
         }
     }
 
+    /// One pod of a model is deleted and comes back, which the operator sees at once.
+    pub fn drain(&mut self, model: &str) {
+        let until = self.now + 3;
+        if let Some(deployment) = self.deployments.get_mut(model) {
+            deployment.held_back.push((until, deployment.replicas - 1));
+        }
+    }
+
+    /// The node of all pods of a model boots again.
+    pub fn reboot(&mut self, model: &str) {
+        let until = self.now + 10;
+        if let Some(deployment) = self.deployments.get_mut(model) {
+            deployment.held_back.push((until, 0));
+        }
+    }
+
     fn timestamp(&self) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + self.now).unwrap()
+        second(self.now)
     }
 
     pub fn ready(&self, model: &str) -> i32 {
@@ -118,7 +145,9 @@ impl World {
         match deployment.behaviour {
             Behaviour::Good => health.ready = if age >= 2 { pods } else { 0 },
             Behaviour::NeverReady => {}
-            Behaviour::Flaps => health.ready = if age >= 2 && age % 8 < 5 { pods } else { 0 },
+            Behaviour::Flaps(up, down) => {
+                health.ready = if age >= 2 && (age - 2) % (up + down) < up { pods } else { 0 };
+            }
             Behaviour::Exits(code) => {
                 health.verified = false;
                 if age >= 1 {
@@ -127,8 +156,8 @@ impl World {
             }
             Behaviour::Crashes => {
                 let times = i32::from(age >= 2) + i32::from(age >= 4);
-                health.failed_starts = times * pods;
                 if times > 0 {
+                    health.ends.push(ended(deployment, 2 * i64::from(times), times));
                     health.troubles.push(Trouble::FailedStart { times, words: words("server: its last words") });
                 }
             }
@@ -149,11 +178,13 @@ impl World {
             Behaviour::EndsAt(end) => {
                 health.ready = if age >= 2 && age < end { pods } else { 0 };
                 if age >= end {
-                    health.failed_starts = pods;
+                    health.ends.push(ended(deployment, end, 1));
                     health.troubles.push(Trouble::FailedStart { times: 1, words: words("server: out of memory") });
                 }
             }
         }
+        let caps = deployment.held_back.iter().filter(|(until, _)| self.now < *until).map(|(_, most)| *most);
+        health.ready = caps.fold(health.ready, i32::min);
         health
     }
 
@@ -161,6 +192,10 @@ impl World {
     fn observed(&self) -> BTreeMap<String, Health> {
         let attempt = match &self.state.phase {
             Phase::Verifying(attempt) | Phase::Progressing(attempt) => Some(attempt),
+            Phase::Held(held) => match &held.resume {
+                Active::Verifying(attempt) | Active::Progressing(attempt) => Some(attempt),
+                Active::Baking(_) => None,
+            },
             _ => None,
         };
         let is_current = |name: &str, deployment: &Deployment| {
@@ -265,7 +300,7 @@ impl World {
         };
         if is_new {
             let (replicas, attempt, born) = (workload.replicas, workload.attempt, self.now);
-            self.deployments.insert(name, Deployment { behaviour, replicas, attempt, born });
+            self.deployments.insert(name, Deployment { behaviour, replicas, attempt, born, held_back: vec![] });
         } else {
             self.scale(&name, workload.replicas);
         }
@@ -279,6 +314,8 @@ impl World {
         if let Some(deployment) = self.deployments.get_mut(name) {
             if deployment.replicas == 0 {
                 deployment.born = now;
+            } else if replicas > deployment.replicas {
+                deployment.held_back.push((now + 2, deployment.replicas));
             }
             deployment.replicas = replicas;
         }

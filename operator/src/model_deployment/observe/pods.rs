@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, Pod, PodStatus};
 use kube::ResourceExt;
@@ -9,7 +10,7 @@ use slipway_crds::label;
 use slipway_spec::contract::Exit;
 
 use crate::model_deployment::build::{FETCH, SERVER, has_users_image};
-use crate::rollout::{Health, Trouble};
+use crate::rollout::{End, Health, Trouble};
 
 /// Waiting reasons of an image that does not come.
 const IMAGE_REASONS: [&str; 6] = [
@@ -40,14 +41,15 @@ pub fn health(deployment: &Deployment, pods: &[Arc<Pod>]) -> Health {
         if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
             continue;
         }
-        add(&mut health, status, is_users_image);
+        let made = pod.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0);
+        add(&mut health, status, made, is_users_image);
     }
     health.troubles.sort_by_key(|trouble| (rank(trouble), trouble.words().to_owned()));
     health.troubles.dedup();
     health
 }
 
-fn add(health: &mut Health, status: &PodStatus, is_users_image: bool) {
+fn add(health: &mut Health, status: &PodStatus, made: Timestamp, is_users_image: bool) {
     health.pods += 1;
     let is_true = |type_: &str| {
         status.conditions.iter().flatten().any(|condition| condition.type_ == type_ && condition.status == "True")
@@ -64,10 +66,10 @@ fn add(health: &mut Health, status: &PodStatus, is_users_image: bool) {
     }
     if let Some(fetch) = container(status.init_container_statuses.as_deref(), FETCH) {
         health.verified |= fetch.ready;
-        add_container(health, fetch, false);
+        add_container(health, fetch, made, false);
     }
     if let Some(server) = container(status.container_statuses.as_deref(), SERVER) {
-        add_container(health, server, is_users_image);
+        add_container(health, server, made, is_users_image);
     }
 }
 
@@ -75,7 +77,7 @@ fn container<'a>(statuses: Option<&'a [ContainerStatus]>, name: &str) -> Option<
     statuses?.iter().find(|status| status.name == name)
 }
 
-fn add_container(health: &mut Health, status: &ContainerStatus, is_users_image: bool) {
+fn add_container(health: &mut Health, status: &ContainerStatus, pod_made: Timestamp, is_users_image: bool) {
     let state = status.state.clone().unwrap_or_default();
     let waiting = state.waiting.as_ref();
     if let Some(trouble) = waiting.and_then(|waiting| waiting_trouble(&status.name, waiting, is_users_image)) {
@@ -84,17 +86,24 @@ fn add_container(health: &mut Health, status: &ContainerStatus, is_users_image: 
     let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
     let Some(end) = state.terminated.as_ref().or(last).filter(|end| is_failure(&status.name, end)) else { return };
     let words = last_words(&status.name, end);
-    if Exit::NEVER_RETRIED.contains(&end.exit_code) {
-        health.failed_starts += status.restart_count.max(1);
-        health.troubles.push(Trouble::Exit { code: end.exit_code, words });
-    } else if status.name == FETCH && end.exit_code == i32::from(Exit::Unavailable.code()) {
-        health.troubles.push(Trouble::Storage { words });
-    } else {
-        // The count rises when the container starts again; until then its last end is not yet in it.
-        let times = status.restart_count + i32::from(state.running.is_none());
-        health.failed_starts += times;
-        health.troubles.push(Trouble::FailedStart { times, words });
+    // The count rises when the container starts again; until then its last end is not yet in it.
+    let times = status.restart_count + i32::from(state.running.is_none());
+    if !is_nodes_doing(end) {
+        let at = end.finished_at.as_ref().map_or(pod_made, |time| time.0);
+        health.ends.push(End { at, pod_made, times, words: words.clone() });
     }
+    health.troubles.push(if Exit::NEVER_RETRIED.contains(&end.exit_code) {
+        Trouble::Exit { code: end.exit_code, words }
+    } else if status.name == FETCH && end.exit_code == i32::from(Exit::Unavailable.code()) {
+        Trouble::Storage { words }
+    } else {
+        Trouble::FailedStart { times, words }
+    });
+}
+
+/// A container that its node lost sight of: a reboot, or a container runtime that was started anew.
+fn is_nodes_doing(end: &ContainerStateTerminated) -> bool {
+    matches!(end.reason.as_deref(), Some("ContainerStatusUnknown" | "Unknown"))
 }
 
 /// A server has no reason to end; fetching ends well.
