@@ -114,9 +114,8 @@ impl<'a> Atlas<'a> {
         while let Some(place) = open.pop() {
             let Node { start, rows, depth, .. } = self.nodes[place];
             let range = start - origin..start - origin + rows;
-            let nodes = self.grower.nodes();
-            let impurity = nodes.measure(range.clone(), &mut self.statistics);
-            nodes.criterion.value(&self.statistics, &mut self.values[place * self.width..(place + 1) * self.width]);
+            let impurity = self.grower.measure(range.clone(), &mut self.statistics);
+            self.grower.value(&self.statistics, &mut self.values[place * self.width..(place + 1) * self.width]);
             let pure = impurity <= f64::EPSILON || self.statistics[0] < 2.0 * self.min_weight;
             self.nodes[place].pure = pure;
             if pure || depth >= self.limits.depth || rows < self.limits.split {
@@ -135,7 +134,7 @@ impl<'a> Atlas<'a> {
             self.nodes[place].choices[0].left = left;
             open.extend([right, left]);
         }
-        self.rows[origin..origin + rows].copy_from_slice(&self.grower.nodes().rows);
+        self.rows[origin..origin + rows].copy_from_slice(&self.grower.nodes.rows);
     }
 
     /// The best splits of the node measured last.

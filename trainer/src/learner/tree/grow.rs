@@ -6,7 +6,6 @@ use std::ops::Range;
 use super::draw::Order;
 use super::grower::{Columns, Split, Workspace};
 use super::grown::{Branch, Grown, GrownNode};
-use super::rows::NodeRows;
 use super::rules::Rules;
 
 /// Where growth stops.
@@ -39,15 +38,21 @@ pub(crate) struct Options {
 }
 
 /// Finds splits, and keeps the rows of nodes together.
-pub(super) trait Splitter<'a> {
-    /// The rows of nodes.
-    fn nodes(&mut self) -> &mut NodeRows<'a>;
+pub(super) trait Splitter {
+    /// Numbers in one prediction.
+    fn width(&self) -> usize;
 
-    /// Gives its memory back.
-    fn finish(self, workspace: &mut Workspace);
+    /// Numbers that describe a node: its weight first.
+    fn statistics(&self) -> usize;
 
     /// Starts with a node of these rows, which are ascending and not none.
     fn begin(&mut self, rows: &[u32]);
+
+    /// Finds the statistics of a node, and its impurity: 0 where its rows are all alike.
+    fn measure(&mut self, range: Range<usize>, statistics: &mut [f64]) -> f64;
+
+    /// The prediction of a node.
+    fn value(&self, statistics: &[f64], value: &mut [f64]);
 
     /// A split of a node with these statistics, if one is allowed. Also says how many columns are known to be constant below.
     fn find(
@@ -65,19 +70,21 @@ pub(super) trait Splitter<'a> {
     /// Sorts whatever else is needed before those of the children that `goes_on` names can be split. Follows
     /// [`Splitter::split_rows`]; `at_once` says that no other node was looked at since.
     fn split_orders(&mut self, range: Range<usize>, split: &Split, at_once: bool, goes_on: [bool; 2]);
+
+    /// Gives its memory back.
+    fn finish(self, workspace: &mut Workspace);
 }
 
 /// Grows a tree on `rows`, which are ascending and not none, as scikit-learn's depth-first and best-first builders do.
-pub(super) fn grow<'a>(
-    mut splitter: impl Splitter<'a>,
+pub(super) fn grow(
+    mut splitter: impl Splitter,
     rows: &[u32],
     options: &Options,
     mut order: Order,
     workspace: &mut Workspace,
 ) -> Grown {
     splitter.begin(rows);
-    let criterion = &splitter.nodes().criterion;
-    let (width, described) = (criterion.width(), criterion.statistics());
+    let (width, described) = (splitter.width(), splitter.statistics());
     let mut growing = Growing {
         splitter: &mut splitter,
         options,
@@ -183,7 +190,7 @@ struct Growing<'g, S> {
     min_weight: f64,
 }
 
-impl<'a, S: Splitter<'a>> Growing<'_, S> {
+impl<S: Splitter> Growing<'_, S> {
     fn depth_first(&mut self, root: Open) {
         let mut open: Vec<Open> = self.can_be_split(&root).then_some(root).into_iter().collect();
         while let Some(next) = open.pop() {
@@ -241,11 +248,10 @@ impl<'a, S: Splitter<'a>> Growing<'_, S> {
     fn add(&mut self, range: Range<usize>, depth: usize) -> Open {
         let (place, slot) = (self.grown.nodes.len(), self.statistics.take_slot());
         let statistics = self.statistics.of(slot);
-        let nodes = self.splitter.nodes();
-        let impurity = nodes.measure(range.clone(), statistics);
+        let impurity = self.splitter.measure(range.clone(), statistics);
         let weight = statistics[0];
         self.grown.values.resize((place + 1) * self.grown.width, 0.0);
-        nodes.criterion.value(statistics, &mut self.grown.values[place * self.grown.width..]);
+        self.splitter.value(statistics, &mut self.grown.values[place * self.grown.width..]);
         self.grown.nodes.push(GrownNode::new(range, weight, impurity));
         Open { place, depth, known: 0, bounds: [f64::NEG_INFINITY, f64::INFINITY], weight, impurity, slot }
     }

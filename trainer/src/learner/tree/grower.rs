@@ -91,7 +91,7 @@ pub(super) struct Grower<'a> {
     free: bool,
     /// Whether columns that lie together are looked at together.
     together: bool,
-    nodes: NodeRows<'a>,
+    pub(super) nodes: NodeRows<'a>,
     /// The rows by each column's value; empty for a column whose values cannot be told apart, or are added up by bins.
     orders: Vec<Vec<u64>>,
     scratch: Vec<u64>,
@@ -268,9 +268,21 @@ fn offer_of_order(
     }
 }
 
-impl<'a> Splitter<'a> for Grower<'a> {
-    fn nodes(&mut self) -> &mut NodeRows<'a> {
-        &mut self.nodes
+impl Splitter for Grower<'_> {
+    fn width(&self) -> usize {
+        self.nodes.criterion.width()
+    }
+
+    fn statistics(&self) -> usize {
+        self.nodes.criterion.statistics()
+    }
+
+    fn measure(&mut self, range: Range<usize>, statistics: &mut [f64]) -> f64 {
+        self.nodes.measure(range, statistics)
+    }
+
+    fn value(&self, statistics: &[f64], value: &mut [f64]) {
+        self.nodes.criterion.value(statistics, value);
     }
 
     fn finish(self, workspace: &mut Workspace) {

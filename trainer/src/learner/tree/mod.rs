@@ -3,7 +3,8 @@
 //! Each column is sorted once ([`presort`]); every tree, fold and grid point uses that order ([`ground`]). A node keeps its
 //! rows in the order of every column by a stable partition, never by sorting again ([`grower`], [`rows`]); a column of few
 //! different values needs no order, for its rows can be added up value by value ([`bins`]), and a node of few rows is grown to
-//! its end by itself ([`subtree`]); of rows that are the same one is enough ([`alike`]). What a split is worth is the matter of a [`criterion`], whether it is allowed that of [`rules`], where a
+//! its end by itself ([`subtree`]); where nodes look at few columns, two classes are counted on short [`records`] of the rows,
+//! and nothing is kept in order; of rows that are the same one is enough ([`alike`]). What a split is worth is the matter of a [`criterion`], whether it is allowed that of [`rules`], where a
 //! tree grows and where it stops that of [`grow`]. `max_depth` and `min_samples_split` only
 //! stop growth and never change a split, so the nodes found once ([`atlas`]) serve all their values ([`grid`]). scikit-learn's
 //! own random numbers decide which columns and rows are looked at, and in which order ([`draw`]), so that the trees are the
@@ -23,6 +24,7 @@ mod grown;
 mod options;
 mod presort;
 mod random;
+mod records;
 mod residual;
 mod rows;
 mod rules;

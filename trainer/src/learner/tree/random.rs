@@ -277,9 +277,21 @@ fn extent(column: &[f32], rows: &[u32], has_missing: bool) -> Extent {
     }
 }
 
-impl<'a> Splitter<'a> for RandomSplits<'a> {
-    fn nodes(&mut self) -> &mut NodeRows<'a> {
-        &mut self.nodes
+impl Splitter for RandomSplits<'_> {
+    fn width(&self) -> usize {
+        self.nodes.criterion.width()
+    }
+
+    fn statistics(&self) -> usize {
+        self.nodes.criterion.statistics()
+    }
+
+    fn measure(&mut self, range: Range<usize>, statistics: &mut [f64]) -> f64 {
+        self.nodes.measure(range, statistics)
+    }
+
+    fn value(&self, statistics: &[f64], value: &mut [f64]) {
+        self.nodes.criterion.value(statistics, value);
     }
 
     fn finish(self, workspace: &mut Workspace) {
