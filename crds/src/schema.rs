@@ -19,6 +19,14 @@ pub fn object_name(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The name of a queue: a label has to hold it.
+pub fn queue_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": 63,
+        "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+    })
+}
+
 /// A time, as RFC 3339 writes it.
 pub fn timestamp(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time"})

@@ -30,13 +30,17 @@ pub mod reason {
     pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
     /// No node has room. The run waits for room until its deadline.
     pub const UNSCHEDULABLE: &str = "Unschedulable";
+    /// `spec.suspend` holds the run.
+    pub const SUSPENDED: &str = "Suspended";
+    /// The queue of `spec.queueName` has not let the run go yet.
+    pub const QUEUED: &str = "Queued";
+    /// An image cannot be pulled. The run waits for it until its deadline; one whose name is none fails at once.
+    pub const IMAGE_PULL: &str = "ImagePull";
     /// The Job's name is taken by an object of somebody else, or of a deleted run on its way out.
     pub const NAME_TAKEN: &str = "NameTaken";
 
     // Succeeded Unknown while there is hope, then False.
 
-    /// An image cannot be pulled.
-    pub const IMAGE_PULL: &str = "ImagePull";
     /// A pod cannot be created or started for another reason, such as a policy of the cluster.
     pub const POD_NOT_STARTED: &str = "PodNotStarted";
 
@@ -118,6 +122,13 @@ pub struct TrainingRunSpec {
     /// The pods of this run.
     #[serde(default, skip_serializing_if = "PodSettings::is_empty")]
     pub pod: PodSettings,
+    /// Holds the run: no pod runs while this is true, and a running one is stopped and starts again later. May be changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspend: bool,
+    /// A LocalQueue of Kueue in this namespace, which decides when the run may start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::queue_name")]
+    pub queue_name: Option<String>,
     /// How often a failed attempt is repeated. Bad data, a wrong spec or a failed gate is never repeated.
     #[serde(default = "default_retries")]
     #[schemars(range(min = 0, max = 10))]
@@ -144,8 +155,8 @@ fn default_ttl_seconds_after_finished() -> i32 {
     604_800
 }
 
-/// Fields of the spec that never change: all but `ttlSecondsAfterFinished`.
-const IMMUTABLE: [&str; 14] = [
+/// Fields of the spec that never change: all but `suspend` and `ttlSecondsAfterFinished`.
+const IMMUTABLE: [&str; 15] = [
     "modelName",
     "data",
     "target",
@@ -158,6 +169,7 @@ const IMMUTABLE: [&str; 14] = [
     "storage",
     "champion",
     "pod",
+    "queueName",
     "retries",
     "activeDeadlineSeconds",
 ];
@@ -172,8 +184,12 @@ fn spec_rules() -> Value {
     let mut rules = slipway_spec::schema::training_rules();
     rules.push(rule(
         same.join(" && "),
-        "a TrainingRun does not change, only ttlSecondsAfterFinished may; create another run, for example with \
-         metadata.generateName and kubectl create",
+        "a TrainingRun does not change, only suspend and ttlSecondsAfterFinished may; create another run, for example \
+         with metadata.generateName and kubectl create",
+    ));
+    rules.push(rule(
+        "!has(self.queueName) || !has(self.suspend) || !self.suspend",
+        "the queue decides when this run starts; leave out suspend and hold it there, or leave out queueName",
     ));
     Value::Array(rules)
 }
@@ -248,6 +264,10 @@ pub struct TrainingRunStatus {
     /// What gates and checks said together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<JudgementStatus>,
+    /// The last lines that a step which failed has left, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), inner(length(max = 256)))]
+    pub log_tail: Vec<String>,
     /// Conditions: Succeeded, Ready (the same), Reconciling and Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::condition::conditions_schema")]

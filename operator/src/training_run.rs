@@ -19,7 +19,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use serde_json::json;
+use serde_json::{Value, json};
 use slipway_crds::training_run::{TrainingRun, TrainingRunStatus, reason};
 
 use self::decide::{Act, Observed, Plan, Progress};
@@ -129,10 +129,9 @@ impl Pass<'_> {
                 (Act::CreateReportJob, Ok(valid)) => {
                     self.create(jobs, act, &build::report_job(valid, champion, config)).await?;
                 }
+                (Act::SuspendJob(suspend), _) => self.change_job(jobs, json!({"spec": {"suspend": suspend}})).await?,
                 (Act::SetJobTtl(seconds), _) => {
-                    if let Some(job) = &self.observed.job.seen {
-                        jobs.merge::<Job>(job, json!({"spec": {"ttlSecondsAfterFinished": seconds}})).await?;
-                    }
+                    self.change_job(jobs, json!({"spec": {"ttlSecondsAfterFinished": seconds}})).await?;
                 }
                 (Act::DeleteJob, _) => delete_job(jobs, self.observed.job.seen.as_ref()).await?,
                 (Act::DeleteReportJob, _) => delete_job(jobs, self.observed.report_job.seen.as_ref()).await?,
@@ -143,6 +142,13 @@ impl Pass<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn change_job(&self, jobs: Applier<'_>, patch: Value) -> Result<(), IoError> {
+        match &self.observed.job.seen {
+            Some(job) => jobs.merge::<Job>(job, patch).await,
+            None => Ok(()),
+        }
     }
 
     /// Makes a Job once. What the API server refuses for good fails the run; what it refuses for now is said.

@@ -88,7 +88,24 @@ async fn a_gate_on_a_metric_that_an_image_does_not_report_fails() -> Result<()> 
 async fn an_image_of_the_users_that_fails_is_quoted() -> Result<()> {
     let space = data::space("image").await?;
     let failing = container(&space, &["fail", "1", "cannot find the beans"]);
-    fails(&space, "beans", &failing, "JobFailed", &["cannot find the beans"]).await?;
+    let run = fails(&space, "beans", &failing, "JobFailed", &["cannot find the beans"]).await?;
+    assert_eq!(run.data["status"]["logTail"], json!(["cannot find the beans"]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_waits_while_it_is_held() -> Result<()> {
+    let space = data::space("held").await?;
+    space.apply(&run(&space, "held", &json!({"suspend": true})).to_string())?;
+    let says = |reason: &'static str| {
+        move |run: &DynamicObject| condition(run, "Succeeded").is_ok_and(|condition| condition.reason == reason)
+    };
+    space.until("TrainingRun", "held", "its being held", says("Suspended")).await?;
+    let jobs: Api<Job> = Api::namespaced(space.client.clone(), &space.name);
+    assert!(jobs.get_opt("held").await?.is_none(), "a held run has no Job");
+    space.apply(&run(&space, "held", &json!({"suspend": false})).to_string())?;
+    let run = space.finished("held").await?;
+    assert_eq!(condition(&run, "Succeeded")?.reason, "GatesPassed");
     Ok(())
 }
 
@@ -98,7 +115,8 @@ async fn training_killed_for_memory_says_so() -> Result<()> {
     let mut eating = container(&space, &["eat-memory"]);
     eating["pod"] = json!({"resources": {"limits": {"memory": "64Mi"}, "requests": {"memory": "64Mi"}}});
     eating["retries"] = json!(0);
-    fails(&space, "hungry", &eating, "OOMKilled", &["memory"]).await?;
+    let words = ["train: used all the memory of its limit of 64Mi", "pod.resources.limits.memory"];
+    fails(&space, "hungry", &eating, "OOMKilled", &words).await?;
     Ok(())
 }
 

@@ -13,8 +13,16 @@ use crate::error::Error;
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Fields of a `TrainingRun`'s spec that say how a cluster runs it; a laptop has no use for them.
-const OPERATIONAL: [&str; 6] =
-    ["activeDeadlineSeconds", "champion", "pod", "retries", "storage", "ttlSecondsAfterFinished"];
+const OPERATIONAL: [&str; 8] = [
+    "activeDeadlineSeconds",
+    "champion",
+    "pod",
+    "queueName",
+    "retries",
+    "storage",
+    "suspend",
+    "ttlSecondsAfterFinished",
+];
 
 /// Reads the run that `path` describes. `data` and `output` stand in for the same fields, which may be left out. The run has
 /// no UID yet: [`version`] makes one when the data are known.

@@ -20,6 +20,8 @@ use super::validate::ValidRun;
 use crate::config::Config;
 use crate::hardening;
 
+/// Label by which Kueue knows the Jobs of its queues.
+const QUEUE_LABEL: &str = "kueue.x-k8s.io/queue-name";
 /// Suffix of the Job that reads a lost report.
 pub const REPORT_SUFFIX: &str = "-report";
 /// What a step may use where the run does not say: resource, request, limit.
@@ -49,10 +51,16 @@ pub fn job(run: &ValidRun, champion: Option<&ArtefactRef>, config: &Config) -> J
                 .chain([disruption_is_no_failure()])
                 .collect(),
         }),
+        // The queue lets it go.
+        suspend: run.spec.queue_name.is_some().then_some(true),
         template: template(run, Step::Train, pod),
         ..JobSpec::default()
     };
-    Job { metadata: metadata(run, run.name.clone()), spec: Some(spec), status: None }
+    let mut metadata = metadata(run, run.name.clone());
+    if let Some(queue) = &run.spec.queue_name {
+        metadata.labels.get_or_insert_default().insert(QUEUE_LABEL.to_owned(), queue.clone());
+    }
+    Job { metadata, spec: Some(spec), status: None }
 }
 
 /// The Job that reads the report of a run from the store.

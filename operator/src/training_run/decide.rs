@@ -11,7 +11,7 @@ use super::facts::{Failure, JobFacts, JobState, Patience, PodState};
 use super::validate::{Invalid, ValidRun};
 use crate::kube_io::Seen;
 
-/// How long an image may not be pullable, or a container not startable, before the run fails.
+/// How long a container may not be startable before the run fails.
 pub const BLOCKED_GRACE: Duration = Duration::from_secs(60);
 /// How long the news of a pod may come later than that of its Job: they come by different watches.
 const NEWS_DELAY: Duration = Duration::from_secs(5);
@@ -85,6 +85,8 @@ pub enum Act {
     DeleteReportJob,
     /// Delete a pod that failed but is kept alive by other people's containers, so that the Job sees its end.
     DeletePod(Seen),
+    /// Hold the Job, or let it go on.
+    SuspendJob(bool),
     /// Let the Job be deleted that many seconds after its end.
     SetJobTtl(i32),
     /// Delete the run.
@@ -150,6 +152,11 @@ pub fn decide(
     if let Some(PodState::Reported(summary)) = &observed.pod {
         return Plan::judged(summary);
     }
+    if valid.spec.suspend && matches!(observed.job.state, JobState::Absent | JobState::Active) {
+        let held = Plan::underway(reason::SUSPENDED, "held by spec.suspend; set it to false to let it run");
+        let is_running = observed.job.state == JobState::Active && !observed.job.is_suspended;
+        return if is_running { held.and(Act::SuspendJob(true)) } else { held };
+    }
     match &observed.job.state {
         JobState::Absent if status.job.is_none() => {
             Plan::underway(reason::STARTING, "waiting for the pod to start").and(Act::CreateJob)
@@ -172,6 +179,12 @@ pub fn decide(
 }
 
 fn active(valid: &ValidRun, status: &TrainingRunStatus, observed: &Observed, now: Timestamp) -> Plan {
+    if observed.job.is_suspended {
+        return match &valid.spec.queue_name {
+            Some(queue) => Plan::underway(reason::QUEUED, format!("waiting in the queue {queue}")),
+            None => Plan::underway(reason::STARTING, "waiting for the pod to start").and(Act::SuspendJob(false)),
+        };
+    }
     if let Some(words) = &observed.not_created {
         let reason = if words.contains("exceeded quota") { reason::QUOTA_EXCEEDED } else { reason::POD_NOT_STARTED };
         return steady(status, reason, words);
@@ -197,10 +210,12 @@ fn active(valid: &ValidRun, status: &TrainingRunStatus, observed: &Observed, now
     }
 }
 
+/// Reasons that do not speak of a pod.
+const BEFORE_A_POD: [&str; 4] = [reason::STARTING, reason::NAME_TAKEN, reason::SUSPENDED, reason::QUEUED];
+
 /// Whether something was said about a pod already.
 fn has_begun(status: &TrainingRunStatus) -> bool {
-    condition::find(&status.conditions, SUCCEEDED)
-        .is_some_and(|said| ![reason::STARTING, reason::NAME_TAKEN].contains(&said.reason.as_str()))
+    condition::find(&status.conditions, SUCCEEDED).is_some_and(|said| !BEFORE_A_POD.contains(&said.reason.as_str()))
 }
 
 /// Says `words` the first time; the cluster puts the same thing in ever new words.
@@ -232,7 +247,9 @@ fn retrying(valid: &ValidRun, observed: &Observed, failure: &Failure, now: Times
     }
     let attempt = observed.job.attempts.max(1);
     // After the last attempt the Job says so itself, a moment later.
-    let plan = if attempt > valid.spec.retries {
+    let plan = if failure.is_disruption {
+        Plan::underway(reason::RETRYING, format!("{}; starting again, this attempt does not count", failure.message))
+    } else if attempt > valid.spec.retries {
         Plan::unchanged(NEWS_DELAY)
     } else {
         let message = format!("attempt {attempt} of {} failed: {}", valid.spec.retries + 1, failure.message);

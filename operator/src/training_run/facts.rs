@@ -4,10 +4,15 @@ use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use kube::ResourceExt;
+use slipway_crds::condition::cut;
 use slipway_crds::training_run::reason;
 use slipway_spec::{Summary, Verdict};
 
 use crate::kube_io::Seen;
+
+/// Most lines of a failed step's log in the status, and the longest, bytes.
+const LOG_LINES: usize = 10;
+const LOG_LINE_BYTES: usize = 250;
 
 /// A container of a run's pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +81,8 @@ pub struct JobFacts {
     pub state: JobState,
     /// Attempts begun.
     pub attempts: i32,
+    /// Whether it is held: by the run's spec or by a queue.
+    pub is_suspended: bool,
     /// Whether it will be deleted by its own clock.
     pub has_ttl: bool,
     /// Which Job this is, where there is one.
@@ -84,7 +91,8 @@ pub struct JobFacts {
 
 impl JobFacts {
     /// No Job.
-    pub const ABSENT: JobFacts = JobFacts { state: JobState::Absent, attempts: 0, has_ttl: false, seen: None };
+    pub const ABSENT: JobFacts =
+        JobFacts { state: JobState::Absent, attempts: 0, is_suspended: false, has_ttl: false, seen: None };
 }
 
 /// How long to wait before a blocked pod fails its run.
@@ -94,7 +102,7 @@ pub enum Patience {
     None,
     /// A while, counted from then.
     Since(Timestamp),
-    /// Until the run's deadline: room may come.
+    /// Until the run's deadline: room may come, or the image be pushed.
     Deadline,
 }
 
@@ -129,8 +137,12 @@ pub struct Failure {
     pub reason: &'static str,
     /// The step's last line.
     pub message: String,
+    /// The step's last lines.
+    pub log: Vec<String>,
     /// Trying again is pointless, and the Job will not.
     pub is_final: bool,
+    /// The cluster took the pod away: no attempt is counted.
+    pub is_disruption: bool,
     /// The pod, and since when, where other containers keep the failed pod running.
     pub kept_alive: Option<(Seen, Timestamp)>,
 }
@@ -164,6 +176,7 @@ pub fn job(job: Option<&Job>, uid: &str) -> JobFacts {
     JobFacts {
         state,
         attempts: count(|s| s.active) + count(|s| s.failed) + count(|s| s.succeeded),
+        is_suspended: job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true)),
         has_ttl: job.spec.as_ref().is_some_and(|spec| spec.ttl_seconds_after_finished.is_some()),
         seen: Some(Seen::of(job)),
     }
@@ -198,7 +211,7 @@ fn pod(pod: &Pod) -> PodState {
     let terminated = |status: &ContainerStatus| state(status).and_then(|state| state.terminated.clone());
     for (step, status) in &steps {
         if let Some(end) = terminated(status)
-            && let Some(outcome) = ended(pod, *step, &end)
+            && let Some(outcome) = ended(pod, *step, status, &end)
         {
             return outcome;
         }
@@ -231,7 +244,7 @@ fn state(status: &ContainerStatus) -> Option<&ContainerState> {
 }
 
 /// What the end of a step means; `None` where the next step simply follows.
-fn ended(pod: &Pod, step: Step, end: &ContainerStateTerminated) -> Option<PodState> {
+fn ended(pod: &Pod, step: Step, status: &ContainerStatus, end: &ContainerStateTerminated) -> Option<PodState> {
     let message = end.message.as_deref().unwrap_or_default();
     if step.reports() && matches!(end.exit_code, 0 | 67) {
         return Some(summary(message).map_or(PodState::Unreadable, |summary| PodState::Reported(Box::new(summary))));
@@ -241,10 +254,16 @@ fn ended(pod: &Pod, step: Step, end: &ContainerStateTerminated) -> Option<PodSta
     }
     let is_oom = end.reason.as_deref() == Some("OOMKilled");
     let reason = if is_oom { reason::OOM_KILLED } else { reason_of(end.exit_code) };
-    let said = last_line(message);
-    let message = match (is_oom, said) {
-        (true, _) => {
-            format!("{}: used more memory than its limit; write a larger pod.resources.limits.memory", step.name())
+    let log = last_lines(message);
+    let message = match (is_oom, log.last()) {
+        (true, said) => {
+            let limit = memory_limit(status).map(|limit| format!(" of {limit}")).unwrap_or_default();
+            let said = said.map(|line| format!("; before that it said: {line}")).unwrap_or_default();
+            format!(
+                "{}: used all the memory of its limit{limit} and was killed; write a larger \
+                 pod.resources.limits.memory{said}",
+                step.name()
+            )
         }
         (false, Some(line)) => format!("{}: {line}", step.name()),
         (false, None) => format!("{}: ended with exit code {} and no words", step.name(), end.exit_code),
@@ -253,7 +272,7 @@ fn ended(pod: &Pod, step: Step, end: &ContainerStateTerminated) -> Option<PodSta
     let kept_alive =
         is_running.then(|| (Seen::of(pod), end.finished_at.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)));
     let is_final = !is_oom && step != Step::Report && (64..=67).contains(&end.exit_code);
-    Some(PodState::Failed(Failure { reason, message, is_final, kept_alive }))
+    Some(PodState::Failed(Failure { reason, message, log, is_final, is_disruption: false, kept_alive }))
 }
 
 /// The reason for an exit code of our programs, or of a user's that follows the same convention.
@@ -275,8 +294,17 @@ fn summary(message: &str) -> Option<Summary> {
     (is_published == (summary.verdict == Verdict::Passed)).then_some(summary)
 }
 
-fn last_line(message: &str) -> Option<&str> {
-    message.lines().rev().map(str::trim).find(|line| !line.is_empty())
+/// The last lines that say something, the latest last.
+fn last_lines(message: &str) -> Vec<String> {
+    let lines = message.lines().rev().map(str::trim_end).filter(|line| !line.trim().is_empty());
+    let mut lines: Vec<_> = lines.take(LOG_LINES).map(|line| cut(line.to_owned(), LOG_LINE_BYTES)).collect();
+    lines.reverse();
+    lines
+}
+
+fn memory_limit(status: &ContainerStatus) -> Option<&str> {
+    let limits = status.resources.as_ref()?.limits.as_ref()?;
+    limits.get("memory").map(|limit| limit.0.as_str())
 }
 
 /// A pod that the cluster took away: evicted, preempted, its node drained. Its steps were stopped, they did not fail.
@@ -285,8 +313,7 @@ fn disrupted(pod: &Pod) -> Option<PodState> {
     let target =
         conditions.iter().find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
     let words = target.message.as_deref().or(target.reason.as_deref()).unwrap_or("no reason given");
-    let message = format!("the cluster stopped the pod: {words}");
-    Some(PodState::Failed(Failure { reason: reason::JOB_FAILED, message, is_final: false, kept_alive: None }))
+    Some(failed(format!("the cluster stopped the pod: {words}"), true))
 }
 
 /// A pod that failed without any step saying why: evicted, its node lost, or stopped before it began.
@@ -295,7 +322,12 @@ fn failed_as_a_whole(pod: &Pod) -> Option<PodState> {
     let words = [status.reason.as_deref(), status.message.as_deref()];
     let words: Vec<_> = words.into_iter().flatten().filter(|text| !text.is_empty()).collect();
     let message = if words.is_empty() { "the pod failed without a reason".to_owned() } else { words.join(": ") };
-    Some(PodState::Failed(Failure { reason: reason::JOB_FAILED, message, is_final: false, kept_alive: None }))
+    Some(failed(message, false))
+}
+
+fn failed(message: String, is_disruption: bool) -> PodState {
+    let reason = reason::JOB_FAILED;
+    PodState::Failed(Failure { reason, message, log: vec![], is_final: false, is_disruption, kept_alive: None })
 }
 
 fn blocked(step: Step, status: &ContainerStatus, since: Timestamp) -> Option<PodState> {
@@ -312,7 +344,11 @@ fn blocked(step: Step, status: &ContainerStatus, since: Timestamp) -> Option<Pod
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => reason::POD_NOT_STARTED,
         _ => return None,
     };
-    let patience = if word == "InvalidImageName" { Patience::None } else { Patience::Since(since) };
+    let patience = match (word, reason) {
+        ("InvalidImageName", _) => Patience::None,
+        (_, reason::IMAGE_PULL) => Patience::Deadline,
+        _ => Patience::Since(since),
+    };
     let detail = waiting.message.as_deref().filter(|text| !text.is_empty()).map(|text| format!(": {text}"));
     let message = format!("{}: {word}: image {}{}", step.name(), status.image, detail.unwrap_or_default());
     Some(PodState::Blocked { reason, message, patience })

@@ -10,6 +10,7 @@ use slipway_spec::judge::Short;
 use slipway_spec::{Metric, Summary, Verdict};
 
 use super::decide::{Act, Observed, Progress};
+use super::facts::PodState;
 use crate::kube_io::Note;
 
 /// Most metrics in a status.
@@ -32,7 +33,12 @@ pub fn next(
     }
     if progress.is_some() {
         status.start_time.get_or_insert(Time(now));
-        status.observed_generation = run.metadata.generation;
+    }
+    status.observed_generation = run.metadata.generation;
+    match (&observed.pod, progress) {
+        (_, Some(Progress::Judged(_))) => status.log_tail.clear(),
+        (Some(PodState::Failed(failure)), _) if !failure.log.is_empty() => status.log_tail.clone_from(&failure.log),
+        _ => {}
     }
     if let Some(job) = &mut status.job {
         job.attempts = job.attempts.max(observed.job.attempts);
@@ -152,7 +158,8 @@ pub fn note(before: Option<&TrainingRunStatus>, progress: &Progress, after: &Tra
     let (reason, warning, action) = match progress {
         Progress::Underway { reason, .. } => match *reason {
             reason::STARTING | reason::FETCHING | reason::TRAINING | reason::PUBLISHING => return None,
-            reason => (reason, reason != reason::READING_REPORT, "Wait"),
+            reason::READING_REPORT | reason::SUSPENDED | reason::QUEUED => (*reason, false, "Wait"),
+            reason => (reason, true, "Wait"),
         },
         Progress::Judged(summary) => match summary.verdict {
             Verdict::Passed => (reason::GATES_PASSED, false, "Publish"),

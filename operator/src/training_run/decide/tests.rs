@@ -11,7 +11,7 @@ fn ago(seconds: i64) -> Timestamp {
 }
 
 fn job(state: JobState) -> JobFacts {
-    JobFacts { state, attempts: 1, has_ttl: false, seen: None }
+    JobFacts { state, attempts: 1, ..JobFacts::ABSENT }
 }
 
 fn active(pod: PodState) -> Observed {
@@ -28,7 +28,14 @@ fn failed(seconds: i64, reason: &str, message: &str, pod: Option<PodState>) -> O
 }
 
 fn failure(reason: &'static str, is_final: bool) -> PodState {
-    PodState::Failed(Failure { reason, message: "train: why".to_owned(), is_final, kept_alive: None })
+    PodState::Failed(Failure {
+        reason,
+        message: "train: why".to_owned(),
+        log: vec!["why".to_owned()],
+        is_final,
+        is_disruption: false,
+        kept_alive: None,
+    })
 }
 
 fn blocked(reason: &'static str, patience: Patience) -> PodState {
@@ -86,8 +93,8 @@ fn every_observation_has_its_plan() {
         ("training", active(PodState::Running(Step::Train)), "?Training", vec![]),
         ("publishing", active(PodState::Running(Step::Publish)), "?Publishing", vec![]),
         ("no room", active(blocked(reason::UNSCHEDULABLE, Patience::Deadline)), "?Unschedulable", vec![]),
-        ("an image that may come", active(blocked(reason::IMAGE_PULL, since(grace - 1))), "?ImagePull", vec![]),
-        ("an image that did not come", active(blocked(reason::IMAGE_PULL, since(grace))), "!ImagePull", vec![]),
+        ("an image that may come", active(blocked(reason::IMAGE_PULL, Patience::Deadline)), "?ImagePull", vec![]),
+        ("a pod that may start", active(blocked(reason::POD_NOT_STARTED, since(grace - 1))), "?PodNotStarted", vec![]),
         ("an image that cannot come", active(blocked(reason::IMAGE_PULL, Patience::None)), "!ImagePull", vec![]),
         ("a pod that does not start", active(blocked(reason::POD_NOT_STARTED, since(grace))), "!PodNotStarted", vec![]),
         ("a first attempt that failed", active(failure(reason::JOB_FAILED, false)), "?Retrying", vec![]),
@@ -227,7 +234,9 @@ fn a_failed_pod_that_sidecars_keep_alive_is_deleted() {
         active(PodState::Failed(Failure {
             reason: reason::STORAGE_UNAVAILABLE,
             message: "publish: no route".to_owned(),
+            log: vec![],
             is_final: false,
+            is_disruption: false,
             kept_alive: Some((pod.clone(), ago(seconds))),
         }))
     };
@@ -293,4 +302,37 @@ fn a_finished_run_is_deleted_when_its_time_has_come() {
     assert_eq!((early.acts, early.again), (vec![], Some(Duration::from_secs(10))));
     assert_eq!(decide_finished(&finished(60), &Observed::NOTHING, 60, now).acts, [Act::DeleteRun]);
     assert_eq!(decide_finished(&finished(0), &Observed::NOTHING, 0, now).acts, [Act::DeleteRun]);
+}
+
+#[test]
+fn a_run_is_held_and_let_go() {
+    let suspended = JobFacts { is_suspended: true, ..job(JobState::Active) };
+    let plan = |spec: &str, job: JobFacts| {
+        let observed = Observed { job, ..Observed::NOTHING };
+        let plan = decide(&Ok(fixture::valid(spec)), &begun(), &observed, fixture::now());
+        (says(&plan), plan.acts)
+    };
+    let (held, queued) = ("{suspend: true}", "{queueName: nightly}");
+    assert_eq!(plan(held, JobFacts::ABSENT), ("?Suspended".to_owned(), vec![]));
+    assert_eq!(plan(held, job(JobState::Active)), ("?Suspended".to_owned(), vec![Act::SuspendJob(true)]));
+    assert_eq!(plan(held, suspended.clone()), ("?Suspended".to_owned(), vec![]));
+    assert_eq!(plan("{}", suspended.clone()), ("?Starting".to_owned(), vec![Act::SuspendJob(false)]));
+    assert_eq!(plan(queued, suspended), ("?Queued".to_owned(), vec![]), "the queue lets it go, not the operator");
+    assert_eq!(plan(queued, job(JobState::Active)), ("?Starting".to_owned(), vec![]));
+}
+
+#[test]
+fn what_the_cluster_takes_away_is_no_attempt() {
+    let disrupted = PodState::Failed(Failure {
+        reason: reason::JOB_FAILED,
+        message: "the cluster stopped the pod: node drained".to_owned(),
+        log: vec![],
+        is_final: false,
+        is_disruption: true,
+        kept_alive: None,
+    });
+    let last = Observed { job: JobFacts { attempts: 3, ..job(JobState::Active) }, ..active(disrupted) };
+    let Some(Progress::Underway { reason, message }) = plan(&last).progress else { panic!("under way") };
+    let expected = "the cluster stopped the pod: node drained; starting again, this attempt does not count";
+    assert_eq!((reason, message.as_str()), (reason::RETRYING, expected));
 }

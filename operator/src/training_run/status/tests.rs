@@ -81,3 +81,27 @@ fn events_come_with_transitions_and_not_with_steps() {
     let note = note(Some(&waiting), &passed, &done).unwrap();
     assert_eq!((note.warning, note.reason), (false, reason::GATES_PASSED));
 }
+
+#[test]
+fn the_last_lines_of_a_failed_step_stay_until_the_run_succeeds() {
+    let failure = super::super::facts::Failure {
+        reason: reason::JOB_FAILED,
+        message: "train: why".to_owned(),
+        log: vec!["reading".to_owned(), "why".to_owned()],
+        is_final: false,
+        is_disruption: false,
+        kept_alive: None,
+    };
+    let failed = Observed { pod: Some(PodState::Failed(failure)), ..Observed::NOTHING };
+    let retrying = Progress::Underway { reason: reason::RETRYING, message: "m".to_owned() };
+    let after = |status, progress: &Progress, observed: &Observed| {
+        let run = TrainingRun { status: Some(status), ..fixture::run("{}") };
+        next(&run, Some(progress), &[], observed, fixture::now())
+    };
+    let told = after(TrainingRunStatus::default(), &retrying, &failed);
+    assert_eq!(told.log_tail, ["reading", "why"]);
+    let running = after(told, &retrying, &Observed::NOTHING);
+    assert_eq!(running.log_tail, ["reading", "why"], "the next attempt has not said anything yet");
+    let passed = Progress::Judged(Box::new(fixture::summary(Verdict::Passed)));
+    assert!(after(running, &passed, &Observed::NOTHING).log_tail.is_empty());
+}
