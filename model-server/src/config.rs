@@ -50,7 +50,7 @@ pub struct Config {
     #[arg(long, env = "SLIPWAY_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 
-    /// How trees are walked: plain, arena or complete [default: the quickest, found by timing]. All give the same answers
+    /// How trees are walked: plain, arena, complete or bits [default: the quickest, found by timing]. All give the same answers
     #[arg(long, env = "SLIPWAY_KERNEL")]
     pub kernel: Option<Kernel>,
 

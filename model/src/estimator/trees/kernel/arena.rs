@@ -75,7 +75,7 @@ pub fn new<const SETS: bool>(trees: &Trees, reader: &mut Reader<'_>) -> Option<B
 }
 
 /// How many nodes each subtree has. Children always come after their parent.
-fn measure(nodes: &[Node], sizes: &mut Vec<u32>) {
+pub fn measure(nodes: &[Node], sizes: &mut Vec<u32>) {
     sizes.clear();
     sizes.resize(nodes.len(), 1);
     for (place, node) in nodes.iter().enumerate().rev().filter(|(_, node)| !node.is_leaf()) {

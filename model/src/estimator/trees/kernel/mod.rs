@@ -2,6 +2,7 @@
 //! which one is taken shows in nothing but time.
 
 mod arena;
+mod bits;
 mod choose;
 mod complete;
 mod sums;
@@ -26,11 +27,13 @@ pub enum Kernel {
     Arena,
     /// Complete trees without links; for shallow ones.
     Complete,
+    /// Bits for leaves, which splits strike out; for trees of few leaves, of any shape.
+    Bits,
 }
 
 impl Kernel {
     /// All of them.
-    pub const ALL: [Kernel; 3] = [Kernel::Plain, Kernel::Arena, Kernel::Complete];
+    pub const ALL: [Kernel; 4] = [Kernel::Plain, Kernel::Arena, Kernel::Complete, Kernel::Bits];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -38,6 +41,7 @@ impl Kernel {
             Kernel::Plain => "plain",
             Kernel::Arena => "arena",
             Kernel::Complete => "complete",
+            Kernel::Bits => "bits",
         }
     }
 }
@@ -119,6 +123,7 @@ fn walk<const SETS: bool>(trees: &Trees, reader: &mut Reader<'_>, kernel: Kernel
         Kernel::Plain => None,
         Kernel::Arena => arena::new::<SETS>(trees, reader),
         Kernel::Complete => complete::new::<SETS>(trees, reader),
+        Kernel::Bits => bits::new(trees, reader),
     }
 }
 

@@ -90,7 +90,7 @@ proptest! {
         let packed = Trees::from_bytes(&trees.to_bytes()).unwrap();
         prop_assert!(packed.check(COLUMNS as usize, outputs).is_ok());
         for (mut trees, form) in [(trees, "loose"), (packed, "packed")] {
-            for wanted in [Some(Kernel::Plain), Some(Kernel::Arena), Some(Kernel::Complete), None] {
+            for wanted in Kernel::ALL.map(Some).into_iter().chain([None]) {
                 trees.tune(wanted);
                 let mut one_by_one = vec![0.0; rows.len() * outputs];
                 for (row, output) in rows.iter().zip(one_by_one.chunks_mut(outputs)) {
@@ -144,6 +144,9 @@ fn a_kernel_is_used_where_it_suits() {
     let mut chain = trees(&[vec![1 + 8; 20]], 20, 1, Combine::Mean);
     assert_eq!(chain.tune(Some(Kernel::Complete)).row, Kernel::Plain);
     assert_eq!(chain.tune(Some(Kernel::Arena)).row, Kernel::Arena);
+    assert_eq!(chain.tune(Some(Kernel::Bits)).row, Kernel::Bits);
+    let mut bushy = trees(&[vec![1 + 8; 127]], 7, 1, Combine::Mean);
+    assert_eq!(bushy.tune(Some(Kernel::Bits)).row, Kernel::Plain, "128 leaves have more bits than there are");
 }
 
 #[test]
