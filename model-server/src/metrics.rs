@@ -68,6 +68,24 @@ impl Refusal {
     }
 }
 
+/// One more of what a gauge shows, as long as this lives: whoever gives up waiting is not counted for ever.
+#[derive(Debug)]
+pub struct Present(Gauge);
+
+impl Present {
+    /// One more of these.
+    pub fn of(gauge: &Gauge) -> Present {
+        gauge.inc();
+        Present(gauge.clone())
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// The server's metrics. Labels are bounded: routes, not paths.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -81,6 +99,8 @@ pub struct Metrics {
     pub unknown_fields: Counter,
     /// Requests being answered.
     pub in_flight: Gauge,
+    /// Those of them, large ones, that wait for others to be predicted.
+    pub queued: Gauge,
     /// Open connections of the API.
     pub connections: Gauge,
 }
@@ -98,6 +118,7 @@ impl Metrics {
             spans: Family::default(),
             unknown_fields: Counter::default(),
             in_flight: Gauge::default(),
+            queued: Gauge::default(),
             connections: Gauge::default(),
         };
         let server = registry.sub_registry_with_prefix("slipway_server");
@@ -121,6 +142,11 @@ impl Metrics {
         );
         server.register("spans", "Spans of traces for the collector", metrics.spans.clone());
         server.register("requests_in_flight", "Requests being answered", metrics.in_flight.clone());
+        server.register(
+            "requests_queued",
+            "Large requests that wait for others to be predicted",
+            metrics.queued.clone(),
+        );
         server.register("connections", "Open connections of the API", metrics.connections.clone());
         registry.register_collector(Box::new(Process::new()));
         metrics

@@ -33,6 +33,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::ids::Naming;
+use crate::metrics::Present;
 use crate::state::App;
 use body::Held;
 use coding::Coding;
@@ -99,8 +100,10 @@ async fn answer_within(
     if length <= SMALL_BODY && length.saturating_mul(fields) <= SMALL && !slow(&app, &body.bytes) {
         return work(&app, &body.bytes, deadline);
     }
+    let queued = Present::of(&app.metrics.queued);
     let slot = app.large.clone().acquire_owned();
     let slot = deadline.limit(slot).await?.map_err(|_| ApiError::internal())?;
+    drop(queued);
     let worker = app.clone();
     let working = tokio::task::spawn_blocking(move || {
         let _slot = slot;

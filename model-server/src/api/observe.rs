@@ -14,6 +14,7 @@ use super::error::ApiError;
 use super::route::{self, Route};
 use super::trace::{self, Trace};
 use super::{MODEL_HEADER, REQUEST_ID_HEADER, VERSION_HEADER, cors, grpc, keys, pack, page, refuse};
+use crate::metrics::Present;
 use crate::otlp::Span;
 use crate::state::{App, Phase};
 
@@ -23,9 +24,9 @@ const MAX_REQUEST_ID: usize = 128;
 /// Answers a request as its route does, and does what is to be done for all.
 pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let seen = Seen::new(&app, &request);
-    app.metrics.in_flight.inc();
+    let present = Present::of(&app.metrics.in_flight);
     let response = seen.let_in(&app, request, next).await;
-    app.metrics.in_flight.dec();
+    drop(present);
     seen.note(&app, response.status());
     seen.finish(&app, response)
 }
