@@ -6,6 +6,7 @@ mod browsers;
 mod chromium;
 mod combine;
 mod compressed;
+mod corpus;
 mod documents;
 mod endure;
 mod fuzz;

@@ -90,6 +90,16 @@ fn run(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
+/// How a server ends, and what it says, that cannot serve what is in `dir` and has `memory` KiB for itself.
+pub fn starting(dir: &Path, memory: u32) -> (i32, String) {
+    let server = command(dir);
+    let mut within = Command::new("sh");
+    within.args(["-c", &format!(r#"ulimit -d {memory} && exec "$0" "$@""#)]).arg(server.get_program());
+    within.args(server.get_args()).env_clear();
+    within.envs(server.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    ending(&run(within.stdin(Stdio::null())))
+}
+
 /// The exit code, and the last line on stderr.
 fn ending(output: &Output) -> (i32, String) {
     let last = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();

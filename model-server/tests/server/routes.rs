@@ -1,9 +1,12 @@
 //! Which addresses there are, and what all answers have in common.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use slipway_model_server::state::Phase;
+use tokio::time::timeout;
 
 use crate::support::{Client, VERSION, crime, dispatch, iris};
 
@@ -191,6 +194,24 @@ async fn where_there_is_no_room_the_caller_is_told_to_come_back() {
     assert_eq!(client.get("/v2/health/ready").await.json(), json!({"ready": true}));
     drop(all);
     assert_eq!(client.post("/predict", row).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_gives_up_waiting_is_not_counted_for_ever() {
+    let client = Client::new(dispatch());
+    let app = client.app.clone();
+    let counted = || (app.metrics.in_flight.get(), app.metrics.queued.get());
+    let all = app.large.acquire_many(app.settings.threads as u32).await.unwrap();
+    let row = json!({"orders_placed": 10, "product_code": "SKU001", "comment": "x".repeat(100_000)}).to_string();
+    let asked = timeout(Duration::from_millis(50), async {
+        let asking = client.post("/predict", row.clone());
+        tokio::join!(asking, async { assert_eq!(counted(), (1, 1)) })
+    });
+    assert!(asked.await.is_err());
+    assert_eq!(counted(), (0, 0));
+    drop(all);
+    assert_eq!(client.post("/predict", row).await.status, StatusCode::OK);
+    assert_eq!(counted(), (0, 0));
 }
 
 #[tokio::test]

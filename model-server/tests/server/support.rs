@@ -242,13 +242,16 @@ impl Kit {
     pub fn counted_app_with(self, settings: Settings) -> (Arc<App>, Registry) {
         let dir = tempfile::tempdir().unwrap();
         let digest = self.write(dir.path());
-        let artefact = Artefact::load(dir.path(), Some(digest)).unwrap();
-        let lifecycle = Arc::new(Lifecycle::default());
-        lifecycle.enter(Phase::Ready);
-        let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry);
-        (Arc::new(App::new(artefact, settings, metrics, lifecycle)), registry)
+        serving(Artefact::load(dir.path(), Some(digest)).unwrap(), settings)
     }
+}
+
+fn serving(artefact: Artefact, settings: Settings) -> (Arc<App>, Registry) {
+    let lifecycle = Arc::new(Lifecycle::default());
+    lifecycle.enter(Phase::Ready);
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    (Arc::new(App::new(artefact, settings, metrics, lifecycle)), registry)
 }
 
 /// A server that is asked without a network.
@@ -284,6 +287,11 @@ impl Answer {
 impl Client {
     pub fn new(kit: Kit) -> Client {
         Client::of(kit.app())
+    }
+
+    /// Of an artefact as it is.
+    pub fn serving(artefact: Artefact) -> Client {
+        Client::of(serving(artefact, Settings::default()).0)
     }
 
     pub fn of(app: Arc<App>) -> Client {

@@ -8,7 +8,7 @@
 
 mod crowd;
 mod noise;
-mod requests;
+pub mod requests;
 mod stop;
 mod table;
 

@@ -90,7 +90,7 @@ impl Requests {
         }
     }
 
-    /// A message for the method that predicts, mostly no good.
+    /// Something that was good, mostly damaged.
     pub fn message(&mut self, good: &[u8]) -> Vec<u8> {
         let mut message = good.to_vec();
         if !self.one_in(4) {
