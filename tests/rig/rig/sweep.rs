@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use slipway_rig::fault::{Fault, Replay, Side};
+use slipway_rig::kind;
 use slipway_rig::run::Place;
 use slipway_rig::scenario::{self, Scenario};
 use slipway_rig::sweep::Sweep;
@@ -18,7 +19,7 @@ const REPLAY: &str = "SLIPWAY_RIG";
 const KILLS: [Fault; 2] = [Fault::Kill(Side::Before), Fault::Kill(Side::After)];
 
 /// What an operator must live through.
-const TROUBLES: [Fault; 9] = [
+const TROUBLES: [Fault; 13] = [
     Fault::Lose,
     Fault::Delay,
     Fault::Stall,
@@ -28,6 +29,10 @@ const TROUBLES: [Fault; 9] = [
     Fault::Answer(504, Side::After),
     Fault::CutWatches,
     Fault::MuteWatches,
+    Fault::Hold(None),
+    Fault::Hold(Some(kind::MODEL_DEPLOYMENT)),
+    Fault::Hold(Some(kind::POD)),
+    Fault::Hold(Some(kind::SERVICE)),
 ];
 
 /// Runs at a time in which something happens, and all that there may be: an operator at rest takes some MiB, no more.
@@ -68,6 +73,17 @@ async fn in_every_scenario_an_operator_killed_at_any_write_arrives() -> Result<(
 async fn answers_that_are_lost_late_or_wrong_and_watches_that_die_change_nothing() -> Result<()> {
     let promote = scenario::find("promote").context("promote")?;
     sweep(&TROUBLES, WINDOW, &[promote]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rivals_who_write_to_the_same_objects_all_the_time_do_not_keep_it_from_its_end() -> Result<()> {
+    let place = new_place().await?;
+    let promote = scenario::find("promote").context("promote")?;
+    let named = |name: &str| name.parse::<Replay>();
+    let undisturbed = place.run(&promote, named("promote")?, WINDOW, None).await;
+    let outcome = place.run(&scenario::RIVALS, named("promote")?, WINDOW, Some(undisturbed.end)).await;
+    assert!(outcome.is_good(), "{outcome}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, bail};
 
+use crate::kind::{self, Kind};
+
 /// On which side of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -32,9 +34,11 @@ pub enum Fault {
     CutWatches,
     /// All watches that are open stay open and tell nothing any more.
     MuteWatches,
+    /// All watches, or those of one kind, new ones too, tell what they have to tell late: the operator looks at the past.
+    Hold(Option<Kind>),
 }
 
-/// How late a delayed write is.
+/// How late a delayed write is, and how long watches are held.
 pub const DELAY: Duration = Duration::from_secs(3);
 
 /// Codes that may be answered: throttled, something broke, not available, timed out.
@@ -52,6 +56,8 @@ impl fmt::Display for Fault {
             Fault::Stall => f.write_str("stall"),
             Fault::CutWatches => f.write_str("cut"),
             Fault::MuteWatches => f.write_str("mute"),
+            Fault::Hold(None) => f.write_str("hold"),
+            Fault::Hold(Some(kind)) => write!(f, "hold-{}", kind.plural),
         }
     }
 }
@@ -72,10 +78,17 @@ impl FromStr for Fault {
             "stall" => Fault::Stall,
             "cut" => Fault::CutWatches,
             "mute" => Fault::MuteWatches,
+            "hold" => Fault::Hold(None),
             _ => match text.split_once('-') {
+                Some(("hold", plural)) => {
+                    let kind = kind::ALL.into_iter().find(|kind| kind.plural == plural);
+                    Fault::Hold(Some(kind.with_context(|| format!("{plural} are not watched"))?))
+                }
                 Some((code, "before")) => answer(code, Side::Before)?,
                 Some((code, "after")) => answer(code, Side::After)?,
-                _ => bail!("{text} is no fault: before, after, lose, delay, stall, cut, mute, 504-before, 504-after"),
+                _ => bail!(
+                    "{text} is no fault; write one of before, after, lose, delay, stall, cut, mute, hold, hold-pods, 504-before, 504-after"
+                ),
             },
         })
     }
@@ -150,6 +163,8 @@ mod tests {
             "promote:stall:3",
             "promote:cut:3",
             "promote:mute:3",
+            "promote:hold:3",
+            "promote:hold-modeldeployments:3",
         ] {
             assert_eq!(name.parse::<Replay>().unwrap().to_string(), name);
         }
@@ -161,6 +176,7 @@ mod tests {
         assert!(refusal("promote:after:0").contains("promote:after:7"));
         assert!(refusal("promote:after").contains("promote:after:7"));
         assert!(refusal("promote:later:1").contains("before, after"));
+        assert!(refusal("promote:hold-secrets:1").contains("secrets are not watched"));
         assert!(refusal("promote:418-after:1").contains("503"));
     }
 

@@ -9,8 +9,12 @@ use serde_json::{Map, Value, json};
 use crate::history::History;
 use crate::kind::{BUDGET, DEPLOYMENT, JOB, MODEL_DEPLOYMENT, POD, SERVICE, TRAINING_RUN};
 
+/// Annotation that rivals write.
+pub const RIVAL: &str = "rig.slipway.dev/rival";
+
 /// Fields that say which one, when, or how often, but not what.
-const PASSING: [&str; 10] = [
+const PASSING: [&str; 11] = [
+    RIVAL,
     "namespace",
     "uid",
     "resourceVersion",

@@ -55,11 +55,21 @@ struct Shared {
     watches: watch::Sender<Watching>,
 }
 
-/// What is done to the watches that were opened before; each time counts one up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is done to watches.
+#[derive(Clone, Copy, Debug, Default)]
 struct Watching {
+    /// How often those that were open have been ended, and silenced.
     cuts: usize,
     mutes: usize,
+    /// Until when they are held, and the plural of the kind where it is only one.
+    held: Option<(Instant, Option<&'static str>)>,
+}
+
+impl Watching {
+    /// Whether something has been done to a watch that was opened then.
+    fn has_ended(self, opened: Watching) -> bool {
+        (self.cuts, self.mutes) != (opened.cuts, opened.mutes)
+    }
 }
 
 impl fmt::Debug for Shared {
@@ -110,11 +120,6 @@ impl Proxy {
         self.shared.journal().clone()
     }
 
-    /// Whether the script has come to its fault.
-    pub fn has_faulted(&self) -> bool {
-        self.shared.journal().entries().iter().any(|entry| entry.fault.is_some())
-    }
-
     /// A receiver that is told of each write by its number.
     pub fn writes(&self) -> watch::Receiver<usize> {
         self.shared.writes.subscribe()
@@ -157,14 +162,12 @@ impl Shared {
     }
 
     async fn read(&self, call: &Call, request: Request<Incoming>) -> Answered {
-        let before = *self.watches.borrow();
+        let opened = *self.watches.borrow();
         let response = self.api.send(forwarded(request).await?).await.map_err(|_| Lost)?;
         let (mut head, body) = response.into_parts();
         strip(&mut head.headers);
         let body = if call.is_watch {
-            let mut changes = self.watches.subscribe();
-            let done = async move { changes.wait_for(|now| *now != before).await.map(|now| *now).unwrap_or_default() };
-            interruptible(body, before, done)
+            interruptible(body, call.resource.clone(), opened, self.watches.subscribe())
         } else {
             body.boxed_unsync()
         };
@@ -210,6 +213,11 @@ impl Shared {
             }
             Some(Fault::MuteWatches) => {
                 self.watches.send_modify(|watching| watching.mutes += 1);
+                self.forward(number, request).await
+            }
+            Some(Fault::Hold(kind)) => {
+                let held = (Instant::now() + DELAY, kind.map(|kind| kind.plural));
+                self.watches.send_modify(|watching| watching.held = Some(held));
                 self.forward(number, request).await
             }
         }
@@ -285,18 +293,33 @@ fn refusal(code: u16) -> Response<Body> {
     response
 }
 
-/// A watch that ends when it is cut, and goes on in silence when it is muted.
-fn interruptible(body: Incoming, before: Watching, done: impl Future<Output = Watching> + Send + 'static) -> Body {
+/// A watch that ends when it is cut, goes on in silence when it is muted, and is late when it is held.
+fn interruptible(body: Incoming, resource: String, opened: Watching, watches: watch::Receiver<Watching>) -> Body {
     let (tell, told) = futures::channel::oneshot::channel();
+    let mut changes = watches.clone();
     let interrupted = async move {
-        // Nobody listens where the watch has ended by itself.
-        let _ = tell.send(done.await);
+        if let Ok(now) = changes.wait_for(|now| now.has_ended(opened)).await {
+            // Nobody listens where the watch has ended by itself.
+            let _ = tell.send(now.mutes > opened.mutes);
+        }
     };
     let silence = futures::stream::once(async move {
-        if told.await.is_ok_and(|now| now.mutes > before.mutes) {
+        if told.await.is_ok_and(|is_muted| is_muted) {
             futures::future::pending::<()>().await;
         }
-    })
-    .filter_map(|()| futures::future::ready(None));
-    BodyExt::boxed_unsync(StreamBody::new(BodyStream::new(body).take_until(interrupted).chain(silence)))
+    });
+    let silence = silence.filter_map(|()| futures::future::ready(None));
+    let late = BodyStream::new(body).then(move |frame| {
+        let held = watches.borrow().held.filter(|(_, kind)| kind.is_none_or(|kind| kind == resource));
+        async move {
+            if let Some((until, _)) = held {
+                tokio::time::sleep_until(until.into()).await;
+            }
+            frame
+        }
+    });
+    BodyExt::boxed_unsync(StreamBody::new(late.take_until(interrupted).chain(silence)))
 }
+
+#[cfg(test)]
+mod tests;

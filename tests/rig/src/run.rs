@@ -189,11 +189,7 @@ impl Company {
 /// Deletes what users wrote, and notes what does not go with it.
 async fn clean_up(stage: &Stage, ended: &mut Ended) {
     for kind in [MODEL_DEPLOYMENT, TRAINING_RUN] {
-        let names: Vec<String> = stage.feed.read(|history| {
-            let name = |object: &Arc<Value>| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            history.all(&kind).map(name).collect()
-        });
-        for name in names {
+        for name in stage.names(&kind) {
             if let Err(error) = stage.delete(&kind, &name).await.context("clean up") {
                 ended.left.push(format!("{error:#}"));
             }

@@ -136,6 +136,33 @@ impl Stage {
         })
     }
 
+    /// Changes an object that is not the user's, and waits until it `is_whole` again.
+    pub async fn mended(
+        &self,
+        kind: &Kind,
+        name: &str,
+        change: &Value,
+        is_whole: impl Fn(&Value) -> bool,
+    ) -> Result<()> {
+        let broken = self.api.patch(kind, &self.namespace, name, change).await?;
+        let is_mended = |object: &Value| version(object) > version(&broken) && is_whole(object);
+        self.until(kind, name, "what was broken to be mended", is_mended).await
+    }
+
+    /// Deletes an object that is not the user's, and waits until there is another in its place.
+    pub async fn made_again(&self, kind: &Kind, name: &str) -> Result<()> {
+        let uid = |object: &Value| object["metadata"]["uid"].clone();
+        let before = self.feed.read(|history| history.object(kind, name).map(uid));
+        self.delete(kind, name).await?;
+        self.until(kind, name, "another one", |object| Some(uid(object)) != before).await
+    }
+
+    /// Names of all objects of a kind.
+    pub fn names(&self, kind: &Kind) -> Vec<String> {
+        let name = |object: &Arc<Value>| object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        self.feed.read(|history| history.all(kind).map(name).collect())
+    }
+
     /// Waits until Kubernetes has done what the operator asked for.
     pub async fn settled(&self) -> Result<()> {
         let look = |history: &History| history.unsettled().is_empty().then_some(());
@@ -153,6 +180,11 @@ impl Stage {
 
 fn pinned(model: &str) -> Value {
     json!({"uri": address(model), "digest": digest(model)})
+}
+
+/// The API server's version of an object.
+fn version(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
 /// Whether the condition says so about the present spec.
