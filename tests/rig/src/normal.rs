@@ -65,8 +65,9 @@ pub fn is_ready(pod: &Value) -> bool {
 fn timeless(value: Value, namespace: &str) -> Value {
     match value {
         Value::Object(fields) => {
-            let kept = fields.into_iter().filter(|(key, value)| !PASSING.contains(&key.as_str()) && !value.is_null());
-            Value::Object(kept.map(|(key, value)| (key, timeless(value, namespace))).collect::<Map<_, _>>())
+            let kept = fields.into_iter().filter(|(key, _)| !PASSING.contains(&key.as_str()));
+            let kept = kept.map(|(key, value)| (key, timeless(value, namespace)));
+            Value::Object(kept.filter(|(_, value)| !value.is_null() && *value != json!({})).collect())
         }
         Value::Array(items) => {
             let mut items: Vec<Value> = items.into_iter().map(|item| timeless(item, namespace)).collect();
