@@ -142,6 +142,7 @@ def infer():
         "400-no-data": inputs({key: size[key] for key in ("shape", "datatype", "name")}, colour),
         "400-an-output-that-nobody-knows": inputs(size, colour, outputs=[{"name": "logits"}]),
         "400-an-id-that-is-no-text": inputs(size, colour, id=7),
+        "400-a-threshold-without-classes": inputs(size, colour, parameters={"threshold": 0.5}),
     }.items():
         write(f"infer/{name}.json", content)
 

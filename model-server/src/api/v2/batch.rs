@@ -76,7 +76,8 @@ pub fn infer<'a>(
     if contributions && app.explains_slowly() && !may_be_slow(app, body) {
         return Err(ApiError::bad_request("outputs: names are to be written without escapes"));
     }
-    let decides = wanted.iter().any(|(wanted, _)| *wanted == Wanted::Decision);
+    // Where nothing can be decided, a threshold is a mistake, whatever outputs are named.
+    let decides = request.threshold.is_some() || wanted.iter().any(|(wanted, _)| *wanted == Wanted::Decision);
     let decision = decides.then(|| Rule::new(app.model().output(), request.threshold)).transpose()?;
     let range = wanted.iter().any(|(wanted, _)| *wanted == Wanted::Range);
     if range {
