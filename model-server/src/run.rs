@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use slipway_model::{Artefact, ArtefactError, Kernels, Manifest};
-use slipway_spec::contract::Exit;
+use slipway_spec::contract::{Exit, file};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -167,6 +167,7 @@ fn settings(config: &Config, threads: usize, manifest: &Manifest, metrics: &Metr
         origins: config.cors_origins.clone(),
         exporter: endpoint
             .map(|endpoint| Exporter::start(endpoint, &manifest.model_name, &manifest.version, metrics.clone())),
+        report: Some(config.model.join(file::PAGE)).filter(|path| path.is_file()),
     })
 }
 

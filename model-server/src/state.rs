@@ -1,5 +1,6 @@
 //! What every request needs: the model, the bounds, where the server is in its life.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -77,6 +78,8 @@ pub struct Settings {
     pub origins: Vec<Origin>,
     /// What sends spans to a collector.
     pub exporter: Option<Exporter>,
+    /// The report of the training, where it lies beside the model.
+    pub report: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -89,6 +92,7 @@ impl Default for Settings {
             keys: None,
             origins: Vec::new(),
             exporter: None,
+            report: None,
         }
     }
 }
@@ -153,7 +157,7 @@ impl App {
             model_header: header(&manifest.model_name),
             version_header: header(&manifest.version),
             openapi: Bytes::from(description.to_string()),
-            page: Bytes::from(page::html(&artefact, settings.keys.is_some())),
+            page: Bytes::from(page::html(&artefact, &settings)),
             settings,
             artefact,
             explainer: OnceLock::new(),

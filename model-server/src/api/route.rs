@@ -82,7 +82,7 @@ impl Operation {
 }
 
 /// All routes, those with most requests first.
-pub static ROUTES: [Route; 20] = [
+pub static ROUTES: [Route; 21] = [
     Route::rest(
         "/predict",
         || post(predict::predict),
@@ -130,6 +130,8 @@ pub static ROUTES: [Route; 20] = [
         || get(page::show),
         &[Operation::new("about", "getPage", Exchange::Page("Status"), "A page to try the model; a sign of life")],
     ),
+    // For people only.
+    Route::rest("/report", || get(page::report), &[]),
     Route::rest(
         "/openapi.json",
         || get(openapi::show),

@@ -135,6 +135,26 @@ fn what_cannot_be_served_ends_with_a_code_and_a_reason() {
 }
 
 #[test]
+fn the_report_of_the_training_is_shown_where_it_lies_beside_the_model() {
+    let dir = tempfile::tempdir().unwrap();
+    dispatch().write(dir.path());
+    let page = |server: &Server| {
+        let mut connection = Connection::open(server.address).unwrap();
+        connection.write("GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n").unwrap();
+        (connection.read().unwrap().unwrap().body, connection.get("/report").unwrap())
+    };
+    let server = Server::start(dir.path(), &[]);
+    let (card, report) = page(&server);
+    assert_eq!((card.contains("href=\"report\""), report.status), (false, 404));
+    std::fs::write(dir.path().join("report.html"), "<h1>Trained on 800 rows</h1>").unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let (card, report) = page(&server);
+    assert_eq!((card.contains("href=\"report\""), report.status), (true, 200));
+    assert_eq!(report.body, "<h1>Trained on 800 rows</h1>");
+    assert!(report.headers.contains("content-security-policy: sandbox;"), "{}", report.headers);
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let dir = tempfile::tempdir().unwrap();
     dispatch().write(dir.path());

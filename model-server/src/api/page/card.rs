@@ -11,8 +11,8 @@ use super::escape;
 /// Digits of a metric that are shown.
 const DIGITS: i32 = 4;
 
-/// The card as a section of the page.
-pub fn html(artefact: &Artefact) -> String {
+/// The card as a section of the page; `reported` where there is a report of the training, too.
+pub fn html(artefact: &Artefact, reported: bool) -> String {
     let manifest = &artefact.manifest;
     let mut html =
         "<section class=\"card\" id=\"card\" aria-labelledby=\"about\">\n<h2 id=\"about\">About this model</h2>\n"
@@ -24,6 +24,9 @@ pub fn html(artefact: &Artefact) -> String {
     let checks = manifest.checks.iter().map(|check| (check.check.as_str(), check.outcome, check.message.as_str()));
     html.push_str(&outcomes("Checks: how it behaves", "Check", checks));
     html.push_str(&origin(&manifest.lineage));
+    if reported {
+        html.push_str("<p><a href=\"report\">The report of its training</a></p>\n");
+    }
     html + "</section>"
 }
 

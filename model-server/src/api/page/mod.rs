@@ -11,8 +11,11 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use slipway_model::Artefact;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
 
-use crate::state::App;
+use super::error::ApiError;
+use crate::state::{App, Settings};
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -20,6 +23,11 @@ const SCRIPT: &str = include_str!("page.js");
 /// Nothing from elsewhere, and nothing may frame it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
     img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What a report may do: show itself.
+const REPORT_POLICY: &str =
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'";
+/// Largest report that is shown, bytes.
+const MAX_REPORT: u64 = 4 << 20;
 
 /// `GET /`: the page for who accepts HTML, as browsers say they do; JSON for everybody else.
 pub async fn show(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
@@ -44,8 +52,27 @@ pub fn is_wanted(headers: &HeaderMap) -> bool {
     accepted.iter().any(|accept| accept.to_str().is_ok_and(|text| text.contains("text/html")))
 }
 
-/// The page for a model; `keyed` where callers must show a key.
-pub fn html(artefact: &Artefact, keyed: bool) -> String {
+/// `GET /report`: the report of the training, where it lies beside the model. The manifest does not vouch for it, so it may
+/// show itself and nothing else.
+pub async fn report(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+    let absent = || ApiError::not_found("the report of the training does not lie beside the model");
+    let path = app.settings.report.as_ref().ok_or_else(absent)?;
+    let file = File::open(path).await.map_err(|_| absent())?;
+    let mut report = Vec::new();
+    file.take(MAX_REPORT + 1).read_to_end(&mut report).await.map_err(|_| absent())?;
+    if report.len() as u64 > MAX_REPORT {
+        return Err(absent());
+    }
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(REPORT_POLICY)),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Ok((headers, report).into_response())
+}
+
+/// The page for a model, served with `settings`.
+pub fn html(artefact: &Artefact, settings: &Settings) -> String {
     let manifest = &artefact.manifest;
     let fields: String =
         manifest.input.fields().iter().enumerate().map(|(place, field)| form::control(place, field)).collect();
@@ -59,10 +86,10 @@ pub fn html(artefact: &Artefact, keyed: bool) -> String {
             "model" => escape(&manifest.model_name),
             "version" => escape(&manifest.version),
             "estimator" => escape(&manifest.estimator),
-            "keyed" => keyed.to_string().into(),
+            "keyed" => settings.keys.is_some().to_string().into(),
             "target" => escape(manifest.output.name()),
             "options" => form::options(manifest).into(),
-            "card" => card::html(artefact).into(),
+            "card" => card::html(artefact, settings.report.is_some()).into(),
             "style" => STYLE.into(),
             "script" => SCRIPT.into(),
             _ => fields.as_str().into(),
