@@ -32,6 +32,10 @@ pub struct Config {
     #[arg(long, env = "SLIPWAY_NAMESPACE")]
     pub namespace: Option<String>,
 
+    /// Namespace of the Lease by which several operators agree which of them writes. Without it this one writes at once.
+    #[arg(long, env = "SLIPWAY_LEADER_ELECTION_NAMESPACE")]
+    pub leader_election_namespace: Option<String>,
+
     /// Address of `/livez`, `/readyz` and `/metrics`.
     #[arg(long, env = "SLIPWAY_METRICS_LISTEN", default_value = "0.0.0.0:8081")]
     pub metrics_listen: SocketAddr,

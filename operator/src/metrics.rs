@@ -26,6 +26,13 @@ struct RolloutEnd {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Write {
+    kind: &'static str,
+    verb: &'static str,
+    code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Controller {
     controller: &'static str,
 }
@@ -42,6 +49,7 @@ pub struct Metrics {
     durations: Family<Controller, Histogram>,
     runs: Family<Finished, Counter>,
     rollouts: Family<RolloutEnd, Counter>,
+    writes: Family<Write, Counter>,
 }
 
 impl Default for Metrics {
@@ -51,6 +59,7 @@ impl Default for Metrics {
         let durations = Family::<Controller, Histogram>::new_with_constructor(duration_buckets);
         let runs = Family::default();
         let rollouts = Family::default();
+        let writes = Family::default();
         registry.register("reconciles", "Reconciles by outcome: ok or the error's class", reconciles.clone());
         registry.register("reconcile_seconds", "Wall time of a reconcile, seconds", durations.clone());
         registry.register("training_runs_finished", "Training runs that finished, by reason", runs.clone());
@@ -59,7 +68,12 @@ impl Default for Metrics {
             "Rollouts by outcome (promoted, failed, rolled_back, stalled) and, of failed ones, the reason",
             rollouts.clone(),
         );
-        Metrics { registry, reconciles, durations, runs, rollouts }
+        registry.register(
+            "writes",
+            "Writes to the API server by kind, verb and the answer's code; 0: no answer",
+            writes.clone(),
+        );
+        Metrics { registry, reconciles, durations, runs, rollouts, writes }
     }
 }
 
@@ -78,6 +92,11 @@ impl Metrics {
     /// Counts a turn of a rollout: `promoted`, `failed` with its reason, `rolled_back` or `stalled`.
     pub fn rollout(&self, outcome: &'static str, reason: &'static str) {
         self.rollouts.get_or_create(&RolloutEnd { outcome, reason }).inc();
+    }
+
+    /// Counts a write to the API server; code 0: no answer.
+    pub fn wrote(&self, kind: &'static str, verb: &'static str, code: u16) {
+        self.writes.get_or_create(&Write { kind, verb, code }).inc();
     }
 
     /// The metrics in the `OpenMetrics` text format.

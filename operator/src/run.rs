@@ -12,6 +12,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod, PodTemplateSpec, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::client::ClientBuilder;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource};
@@ -25,7 +26,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::http::{self, Probes};
-use crate::kube_io::{Context, Queue, SystemClock, Watch, run_controller};
+use crate::kube_io::{Candidate, Context, Gate, Gatekeeper, Queue, ServerClock, Watch, run_controller};
 use crate::metrics::Metrics;
 use crate::model_deployment::{self, ModelDeployments};
 use crate::training_run::{self, TrainingRuns};
@@ -57,27 +58,34 @@ pub enum StartError {
 const SILENCE: Duration = Duration::from_secs(50);
 
 /// A client that never retries by itself: a create that was answered 504 may have happened.
-async fn client() -> Result<Client, StartError> {
+async fn client(keeper: &Gatekeeper) -> Result<Client, StartError> {
     let mut config = kube::Config::infer().await?;
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = Some(SILENCE);
     config.reset_reader_on_write = true;
-    Client::try_from(config).map_err(|error| StartError::Client(Box::new(error)))
+    let builder = ClientBuilder::try_from(config).map_err(|error| StartError::Client(Box::new(error)))?;
+    Ok(builder.with_layer(keeper).build())
 }
 
 /// Runs the operator until `stop` is true; then finishes what is under way.
 pub async fn run(config: Config, stop: watch::Receiver<bool>) -> Result<(), StartError> {
-    let client = client().await?;
+    let metrics = Arc::new(Metrics::default());
+    let gate = Arc::new(match config.leader_election_namespace {
+        Some(_) => Gate::shut(stop.clone()),
+        None => Gate::open(stop.clone()),
+    });
+    let clock = Arc::new(ServerClock::default());
+    let client = client(&Gatekeeper { gate: gate.clone(), clock: clock.clone(), metrics: metrics.clone() }).await?;
     let address = config.metrics_listen;
     let listener = http::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
-    let metrics = Arc::new(Metrics::default());
     let reporter = Reporter { controller: label::OPERATOR.to_owned(), instance: std::env::var("HOSTNAME").ok() };
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         metrics: metrics.clone(),
-        clock: Arc::new(SystemClock),
+        clock,
+        gate,
         config: Arc::new(config),
     });
     tracing::info!(listen = %listener.local_addr().unwrap_or(address), "slipway-operator starts");
@@ -145,6 +153,16 @@ async fn control(context: Arc<Context>, listener: TcpListener, probes: Arc<Probe
         watch_until(budgets, &ended),
         watch_until(events, &ended),
     ]));
+    let candidate = context.config.leader_election_namespace.as_deref();
+    let candidate = candidate.map(|namespace| Candidate::new(&context.client, namespace, context.gate.clone()));
+    let standing = tokio::spawn({
+        let ended = ended.clone();
+        async move {
+            if let Some(candidate) = candidate {
+                candidate.stand(until(ended)).await;
+            }
+        }
+    });
     let answering = tokio::spawn(http::serve(listener, probes.clone(), until(ended)));
 
     let controlling = async {
@@ -169,7 +187,7 @@ async fn control(context: Arc<Context>, listener: TcpListener, probes: Arc<Probe
     }
     probes.set_ready(false);
     let _ = end.send(true);
-    let _ = futures::join!(watching, answering);
+    let _ = futures::join!(watching, answering, standing);
 }
 
 fn watch<K>(context: &Context, labels: &str) -> Watch<K>

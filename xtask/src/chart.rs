@@ -17,9 +17,10 @@ const RENDERINGS: [(&str, &[&str]); 3] = [
 const GOLDEN: &str = "tests/golden/chart";
 
 /// Mistakes in values that the schema must refuse, and what the refusal must name.
-const REFUSED: [(&str, &str); 7] = [
+const REFUSED: [(&str, &str); 8] = [
     ("oprator.log.level=debug", "oprator"),
     ("operator.image.tga=1.0", "tga"),
+    ("operator.replicas=0", "replicas"),
     ("image.pullPolicy=Sometimes", "pullPolicy"),
     ("store.image.digest=sha256:123", "digest"),
     ("watchNamespaces={a,b}", "watchNamespaces"),

@@ -9,6 +9,7 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Client, Resource, ResourceExt};
 use slipway_crds::condition::cut;
 
+use super::gate::Gate;
 use crate::config::Config;
 use crate::metrics::Metrics;
 
@@ -16,15 +17,6 @@ use crate::metrics::Metrics;
 pub trait Clock: Send + Sync {
     /// The time.
     fn now(&self) -> Timestamp;
-}
-
-/// The machine's clock.
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
 }
 
 /// Shared by all controllers.
@@ -38,6 +30,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Whether this operator is the one that writes.
+    pub gate: Arc<Gate>,
     /// Flags and environment.
     pub config: Arc<Config>,
 }

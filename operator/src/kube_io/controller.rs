@@ -119,6 +119,10 @@ async fn attempt<R: Reconcile>(
     context: &Context,
     attempts: &Attempts<R::Object>,
 ) -> Result<Action, Failure<R::Error>> {
+    // Another operator does the work; what changes meanwhile is looked at when this one has to.
+    if !context.gate.entered().await {
+        return Ok(Action::await_change());
+    }
     let begin = Instant::now();
     let key = ObjectRef::from_obj(object.as_ref());
     let result = match tokio::time::timeout(RECONCILE_DEADLINE, reconciler.reconcile(object, context)).await {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::gate::NotLeader;
+
 /// What to do after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -64,11 +66,19 @@ pub enum IoError {
         /// Name.
         name: String,
     },
+    /// Another operator writes.
+    #[error("{action}: {NotLeader}")]
+    NotLeader {
+        /// What was being done.
+        action: String,
+    },
     /// The API server did not answer in time.
-    #[error("{action}: no answer within {} s", DEADLINE.as_secs())]
+    #[error("{action}: no answer within {} s", after.as_secs())]
     Deadline {
         /// What was being done.
         action: String,
+        /// How long was waited.
+        after: Duration,
     },
 }
 
@@ -88,7 +98,9 @@ impl IoError {
                 kube::Error::Api(status) => Some(status.code),
                 _ => None,
             },
-            IoError::Stale { .. } | IoError::Foreign { .. } | IoError::Deadline { .. } => None,
+            IoError::Stale { .. } | IoError::Foreign { .. } | IoError::NotLeader { .. } | IoError::Deadline { .. } => {
+                None
+            }
         }
     }
 }
@@ -96,7 +108,7 @@ impl IoError {
 impl Classified for IoError {
     fn class(&self) -> Class {
         match (self, self.code()) {
-            (IoError::Stale { .. }, _) | (_, Some(409)) => Class::Conflict,
+            (IoError::Stale { .. } | IoError::NotLeader { .. }, _) | (_, Some(409)) => Class::Conflict,
             (_, Some(400 | 422)) => Class::Invalid,
             // Nobody tells when a foreign object goes.
             _ => Class::Transient,
@@ -112,9 +124,19 @@ pub async fn within_deadline<T>(
     action: impl FnOnce() -> String,
     call: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, IoError> {
-    match tokio::time::timeout(DEADLINE, call).await {
+    within(DEADLINE, action, call).await
+}
+
+/// The same with another deadline.
+pub async fn within<T>(
+    deadline: Duration,
+    action: impl FnOnce() -> String,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, IoError> {
+    match tokio::time::timeout(deadline, call).await {
         Ok(Ok(value)) => Ok(value),
+        Ok(Err(kube::Error::Service(error))) if error.is::<NotLeader>() => Err(IoError::NotLeader { action: action() }),
         Ok(Err(source)) => Err(IoError::Kube { action: action(), source: Box::new(source) }),
-        Err(_) => Err(IoError::Deadline { action: action() }),
+        Err(_) => Err(IoError::Deadline { action: action(), after: deadline }),
     }
 }
