@@ -200,7 +200,7 @@ fn mend(stage: &Stage) -> BoxFuture<'_, Result<()>> {
         let scaled = |deployment: &Value| deployment["spec"]["replicas"] == 2;
         stage.mended(&DEPLOYMENT, &revision, &json!({"spec": {"replicas": 1}}), scaled).await?;
         let part = "/metadata/labels/app.kubernetes.io~1part-of";
-        let label = json!({"metadata": {"labels": {"app.kubernetes.io/part-of": "something else"}}});
+        let label = json!({"metadata": {"labels": {"app.kubernetes.io/part-of": "something-else"}}});
         let labelled = |service: &Value| service.pointer(part) == Some(&json!("slipway"));
         stage.mended(&SERVICE, "orders", &label, labelled).await?;
         stage.made_again(&BUDGET, "orders").await?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -53,8 +53,12 @@ impl Sweep {
         };
         let seats = Arc::new(Semaphore::new(self.parallel));
         let mut runs = JoinSet::new();
-        for outcome in self.undisturbed(place, scenarios).await? {
-            let (scenario, outcome) = outcome;
+        for (scenario, outcome) in self.undisturbed(place, scenarios).await {
+            if !outcome.is_good() {
+                // Nothing to compare with.
+                swept.fail(outcome);
+                continue;
+            }
             swept.writes.insert(scenario.name, outcome.writes);
             let scripts =
                 (1..=outcome.writes).flat_map(|at| self.faults.iter().map(move |fault| Script { fault: *fault, at }));
@@ -76,19 +80,15 @@ impl Sweep {
         Ok(swept)
     }
 
-    /// All scenarios at once. One that fails by itself has no writes worth sweeping.
-    async fn undisturbed(&self, place: &Arc<Place>, scenarios: &[Scenario]) -> Result<Vec<(Scenario, Outcome)>> {
+    /// All scenarios at once.
+    async fn undisturbed(&self, place: &Arc<Place>, scenarios: &[Scenario]) -> Vec<(Scenario, Outcome)> {
         let mut runs = JoinSet::new();
         for scenario in scenarios.iter().copied() {
             let (place, window) = (place.clone(), self.window);
             let replay = Replay { scenario: scenario.name.to_owned(), script: None };
             runs.spawn(async move { (scenario, place.run(&scenario, replay, window, None).await) });
         }
-        let outcomes = runs.join_all().await;
-        if let Some((_, outcome)) = outcomes.iter().find(|(_, outcome)| !outcome.is_good()) {
-            bail!("undisturbed, something does not hold already:\n{outcome}");
-        }
-        Ok(outcomes)
+        runs.join_all().await
     }
 }
 
@@ -99,9 +99,13 @@ impl Swept {
             self.unreached += 1;
         }
         if !outcome.is_good() {
-            eprintln!("{outcome}");
-            self.failures.push(outcome);
+            self.fail(outcome);
         }
+    }
+
+    fn fail(&mut self, outcome: Outcome) {
+        eprintln!("{outcome}");
+        self.failures.push(outcome);
     }
 }
 
