@@ -13,6 +13,8 @@ const WORDS: usize = 624;
 #[derive(Clone, Debug)]
 pub(crate) struct RandomState {
     words: [u32; WORDS],
+    /// What is drawn from them, and the next of these.
+    numbers: [u32; WORDS],
     next: usize,
 }
 
@@ -24,36 +26,72 @@ impl RandomState {
             let before = words[place - 1];
             words[place] = 1_812_433_253_u32.wrapping_mul(before ^ (before >> 30)).wrapping_add(place as u32);
         }
-        RandomState { words, next: WORDS }
+        RandomState { words, numbers: [0; WORDS], next: WORDS }
+    }
+
+    /// Makes the next numbers, all at once.
+    fn refill(&mut self) {
+        /// How far ahead is the word that one is made of, too.
+        const AHEAD: usize = 397;
+        let words = &mut self.words;
+        let twisted = |word: u32, next: u32| {
+            let joined = (word & 0x8000_0000) | (next & 0x7fff_ffff);
+            (joined >> 1) ^ ((joined & 1).wrapping_neg() & 0x9908_b0df)
+        };
+        for place in 0..WORDS - AHEAD {
+            words[place] = words[place + AHEAD] ^ twisted(words[place], words[place + 1]);
+        }
+        for place in WORDS - AHEAD..WORDS - 1 {
+            words[place] = words[place + AHEAD - WORDS] ^ twisted(words[place], words[place + 1]);
+        }
+        words[WORDS - 1] = words[AHEAD - 1] ^ twisted(words[WORDS - 1], words[0]);
+        for (number, &word) in self.numbers.iter_mut().zip(&*words) {
+            let mut y = word;
+            y ^= y >> 11;
+            y ^= (y << 7) & 0x9d2c_5680;
+            y ^= (y << 15) & 0xefc6_0000;
+            *number = y ^ (y >> 18);
+        }
+        self.next = 0;
     }
 
     fn next_u32(&mut self) -> u32 {
         if self.next == WORDS {
-            for place in 0..WORDS {
-                let joined = (self.words[place] & 0x8000_0000) | (self.words[(place + 1) % WORDS] & 0x7fff_ffff);
-                let twist = if joined & 1 == 1 { 0x9908_b0df } else { 0 };
-                self.words[place] = self.words[(place + 397) % WORDS] ^ (joined >> 1) ^ twist;
-            }
-            self.next = 0;
+            self.refill();
         }
-        let mut y = self.words[self.next];
         self.next += 1;
-        y ^= y >> 11;
-        y ^= (y << 7) & 0x9d2c_5680;
-        y ^= (y << 15) & 0xefc6_0000;
-        y ^ (y >> 18)
+        self.numbers[self.next - 1]
     }
 
     /// `randint(0, bound)`: each number below `bound`, which is not 0, is equally likely.
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
-        let largest = bound - 1;
-        let mask = u32::MAX.checked_shr(largest.leading_zeros()).unwrap_or(0);
+        let (largest, mask) = largest_below(bound);
         loop {
             let number = self.next_u32() & mask;
             if number <= largest {
                 return number;
             }
         }
+    }
+
+    /// So many numbers, each drawn as [`RandomState::below`] does.
+    pub(super) fn draws_below(mut self, bound: u32, count: usize) -> Vec<u32> {
+        let (largest, mask) = largest_below(bound);
+        let mut drawn = vec![0; count + WORDS];
+        let mut kept = 0;
+        while kept < count {
+            if self.next == WORDS {
+                self.refill();
+            }
+            for number in &self.numbers[self.next..] {
+                // Written in any case, and counted where it is one of them: no branch to mispredict.
+                drawn[kept] = number & mask;
+                kept += usize::from(number & mask <= largest);
+            }
+            self.next = WORDS;
+        }
+        drawn.truncate(count);
+        drawn
     }
 
     /// `random_sample()`: a number from 0 to 1, it not included.
@@ -66,6 +104,12 @@ impl RandomState {
     pub(crate) fn splitter_seed(&mut self) -> u32 {
         self.below(RAND_R_MAX)
     }
+}
+
+/// The largest number below a bound, which is not 0, and the bits that it needs.
+fn largest_below(bound: u32) -> (u32, u32) {
+    let largest = bound - 1;
+    (largest, u32::MAX.checked_shr(largest.leading_zeros()).unwrap_or(0))
 }
 
 /// The generator of a splitter.

@@ -151,8 +151,8 @@ impl<'a> Plan<'a> {
                 counts[self.rows[place.min(self.rows.len() - 1)] as usize] += 1.0;
             }
         } else {
-            for _ in 0..drawn {
-                counts[self.rows[state.below(self.rows.len() as u32) as usize] as usize] += 1.0;
+            for place in state.draws_below(self.rows.len() as u32, drawn) {
+                counts[self.rows[place as usize] as usize] += 1.0;
             }
         }
         if let (true, Target::Classes { codes, count }) = (self.rebalanced, &self.ground.samples.target) {
