@@ -88,6 +88,10 @@ impl<'a> Ground<'a> {
             return None;
         }
         let table = self.table.get_or_init(|| Table::new(&self.sorted)).as_ref()?;
+        // Records of very many values take longer to be moved than columns to be looked at.
+        if choice.random && table.is_wide() {
+            return None;
+        }
         table.grow(TreeRows { rows, weights, codes }, choice.random, options, seed)
     }
 

@@ -1,11 +1,12 @@
 //! Rows sorted by a column of many values.
 
+use super::table::Rank;
 use super::tally::Tally;
 
 /// Rows from which on sorting by digits is quicker than by comparison.
 const MANY_ROWS: usize = 128;
 
-/// Rows of a node by the places of their values, of which there are many: these first, and then all but the number of rows.
+/// Rows of a node by their ranks, which come first in a key; then what the row weighs.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     keys: Vec<u64>,
@@ -13,19 +14,19 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Bits of a key below the place of its value.
-    const BELOW: u32 = 48;
+    /// Bits of a key below the rank.
+    const BELOW: u32 = 40;
 
-    /// Sorts rows by the places of their values.
-    pub(super) fn sort(&mut self, rows: impl Iterator<Item = (u16, Tally)>) {
+    /// Sorts rows by their ranks, of so many bytes.
+    pub(super) fn sort(&mut self, bytes: usize, rows: impl Iterator<Item = (Rank, Tally)>) {
         let Keys { keys, scratch } = self;
         keys.clear();
-        keys.extend(rows.map(|(rank, tally)| (u64::from(rank) << Keys::BELOW) | (tally.0 % Tally::ROW)));
+        keys.extend(rows.map(|(rank, tally)| (u64::from(rank) << Keys::BELOW) | tally.to_row()));
         if keys.len() < MANY_ROWS {
             return keys.sort_unstable();
         }
         scratch.resize(keys.len(), 0);
-        for shift in [Keys::BELOW, Keys::BELOW + 8] {
+        for shift in (Keys::BELOW..).step_by(8).take(bytes) {
             let digit = |key: u64| (key >> shift) as usize % 256;
             let mut places = [0; 256];
             for &key in keys.iter() {
@@ -45,8 +46,7 @@ impl Keys {
     }
 
     /// The rows that were sorted.
-    pub(super) fn each(&self) -> impl Iterator<Item = (u16, Tally)> {
-        let tally = |key: u64| Tally(Tally::ROW + key % Tally::ROW);
-        self.keys.iter().map(move |&key| ((key >> Keys::BELOW) as u16, tally(key)))
+    pub(super) fn each(&self) -> impl Iterator<Item = (Rank, Tally)> {
+        self.keys.iter().map(|&key| ((key >> Keys::BELOW) as Rank, Tally::of_row(key)))
     }
 }

@@ -17,6 +17,17 @@ impl Tally {
         Tally((rows as u64 * Tally::ROW) | (weight << Tally::BITS) | second)
     }
 
+    /// The lowest bits of what a row weighs, and of whether it is of the second class.
+    pub(super) fn to_row(self) -> u64 {
+        (self.0 >> Tally::BITS & Tally::MOST) << 1 | u64::from(self.0 & Tally::MOST > 0)
+    }
+
+    /// A row of these bits, whatever is above them.
+    pub(super) fn of_row(bits: u64) -> Tally {
+        let weight = bits >> 1 & Tally::MOST;
+        Tally::new(1, weight, weight & (bits & 1).wrapping_neg())
+    }
+
     pub(super) fn plus(self, other: Tally) -> Tally {
         Tally(self.0 + other.0)
     }
