@@ -55,20 +55,22 @@ enum Failure<E: Classified> {
     Reconcile(E),
     #[error("reconcile took longer than {} s", RECONCILE_DEADLINE.as_secs())]
     Deadline,
+    #[error("reconcile panicked: this is a bug in the operator; other objects go on")]
+    Panic,
 }
 
 impl<E: Classified> Failure<E> {
     fn class(&self) -> Class {
         match self {
             Failure::Reconcile(error) => error.class(),
-            Failure::Deadline => Class::Transient,
+            Failure::Deadline | Failure::Panic => Class::Transient,
         }
     }
 
     fn due_in(&self) -> Option<Duration> {
         match self {
             Failure::Reconcile(error) => error.due_in(),
-            Failure::Deadline => None,
+            Failure::Deadline | Failure::Panic => None,
         }
     }
 }
@@ -86,7 +88,9 @@ pub async fn run_controller<R: Reconcile>(
     let failed = attempts.clone();
     let reconcile = move |object: Arc<R::Object>, context: Arc<Context>| {
         let (reconciler, attempts) = (reconciler.clone(), attempts.clone());
-        async move { attempt(reconciler.as_ref(), object, &context, &attempts).await }.boxed()
+        // A task of its own, so that a reconcile that panics or computes for long harms no other.
+        let attempt = tokio::spawn(async move { attempt(reconciler.as_ref(), object, &context, &attempts).await });
+        async move { attempt.await.unwrap_or(Err(Failure::Panic)) }.boxed()
     };
     let error_policy = move |object: Arc<R::Object>, error: &Failure<R::Error>, _| match error.class() {
         Class::Invalid => Action::await_change(),
@@ -188,7 +192,90 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::runtime::events::{Recorder, Reporter};
+    use kube::runtime::reflector;
+    use kube::runtime::watcher::Event;
+    use tokio::sync::watch;
+
+    use super::super::gate::{Gate, ServerClock};
+    use super::super::watch::Queue;
     use super::*;
+    use crate::config::Config;
+
+    /// Panics over the object `poison`, and counts the others.
+    struct Panicking(watch::Sender<(usize, usize)>);
+
+    #[derive(Debug, Error)]
+    #[error("never")]
+    struct Never;
+
+    impl Classified for Never {
+        fn class(&self) -> Class {
+            Class::Invalid
+        }
+    }
+
+    impl Reconcile for Panicking {
+        type Object = ConfigMap;
+        type Error = Never;
+
+        const NAME: &'static str = "panicking";
+
+        async fn reconcile(&self, object: Arc<ConfigMap>, _: &Context) -> Result<Action, Never> {
+            let is_poison = object.metadata.name.as_deref() == Some("poison");
+            self.0.send_modify(|(poisoned, others)| *(if is_poison { poisoned } else { others }) += 1);
+            assert!(!is_poison, "poisoned");
+            Ok(Action::await_change())
+        }
+    }
+
+    fn context(stop: watch::Receiver<bool>) -> Context {
+        let client = kube::Client::new(
+            tower::service_fn(|_: hyper::Request<kube::client::Body>| async {
+                Ok::<_, tower::BoxError>(hyper::Response::new(kube::client::Body::empty()))
+            }),
+            "ml",
+        );
+        let flags = ["operator", "--trainer-image=t", "--store-image=s", "--server-image=m"];
+        Context {
+            recorder: Recorder::new(client.clone(), Reporter::from("test")),
+            client,
+            metrics: Arc::default(),
+            clock: Arc::new(ServerClock::default()),
+            gate: Arc::new(Gate::open(stop)),
+            config: Arc::new(Config::try_parse_from(flags).unwrap()),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_that_makes_the_operator_panic_is_tried_again_and_harms_no_other() {
+        let (stop, stopped) = watch::channel(false);
+        let (store, mut writer) = reflector::store::<ConfigMap>();
+        let (queue, keys) = Queue::new();
+        writer.apply_watcher_event(&Event::Init);
+        for name in ["poison", "good", "better"] {
+            let mut object = ConfigMap::default();
+            object.metadata.name = Some(name.to_owned());
+            object.metadata.namespace = Some("ml".to_owned());
+            writer.apply_watcher_event(&Event::InitApply(object.clone()));
+            queue.push(ObjectRef::from_obj(&object));
+        }
+        writer.apply_watcher_event(&Event::InitDone);
+        let (sender, mut seen) = watch::channel((0, 0));
+        let until_stop = {
+            let mut stopped = stopped.clone();
+            async move {
+                let _ = stopped.wait_for(|is_set| *is_set).await;
+            }
+        };
+        let context = Arc::new(context(stopped));
+        let running = tokio::spawn(run_controller(Arc::new(Panicking(sender)), context, store, keys, until_stop));
+        seen.wait_for(|(poisoned, others)| *poisoned >= 2 && *others == 2).await.unwrap();
+        stop.send_replace(true);
+        running.await.unwrap();
+    }
 
     #[test]
     fn backoff_grows_to_a_limit_and_spreads() {

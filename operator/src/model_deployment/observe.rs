@@ -11,7 +11,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use slipway_crds::label;
-use slipway_crds::model_deployment::{Active, ModelDeployment, Phase};
+use slipway_crds::model_deployment::{Active, ModelDeployment, ModelSource, Phase};
 use slipway_crds::training_run::TrainingRun;
 
 use super::build;
@@ -50,9 +50,8 @@ impl Stores {
         let all = objects.store();
         objects.subscribe(queue, |object| Some(ObjectRef::from_obj(object)));
         runs.subscribe(queue, move |run| {
-            let namespace = run.namespace();
-            let neighbours = all.state().into_iter().filter(move |object| object.namespace() == namespace);
-            neighbours.map(|object| ObjectRef::from_obj(object.as_ref())).collect::<Vec<_>>()
+            let followers = all.state_filter(|object| is_followed_by(run, object));
+            followers.into_iter().map(|object| ObjectRef::from_obj(object.as_ref())).collect::<Vec<_>>()
         });
         deployments.subscribe(queue, owner);
         services.subscribe(queue, owner);
@@ -86,6 +85,12 @@ impl Stores {
             budget: owned(&self.budgets, &uid).into_iter().find(|budget| budget.name_any() == name),
         }
     }
+}
+
+/// Whether what becomes of `run` may matter to `object`.
+fn is_followed_by(run: &TrainingRun, object: &ModelDeployment) -> bool {
+    let ModelSource::Follow(follow) = &object.spec.model else { return false };
+    object.metadata.namespace == run.metadata.namespace && follow.model_name == run.spec.training.model_name
 }
 
 fn owned<K>(store: &Store<K>, uid: &str) -> Vec<Arc<K>>
