@@ -115,11 +115,11 @@ fn rig(parts: &mut Parts, which: &Rig<'_>) -> Result<()> {
         let operator = images::compile(&["operator"], Profile::Ci)?.join("slipway-operator");
         let mut tests = images::cargo("test", Profile::Ci)?;
         tests.env("SLIPWAY_NODE", node).env("SLIPWAY_OPERATOR", operator).args(EVERYTHING);
-        tests.args(["--test", "rig", "--", "--nocapture"]);
+        // One after the other: the sweeps fill the machine by themselves.
+        tests.args(["--test", "rig", "--", "--nocapture", "--test-threads", "1"]);
         match which {
             Rig::Short => {}
-            // One after the other: the sweeps fill the machine by themselves.
-            Rig::Long => drop(tests.args(["--include-ignored", "--test-threads", "1", "--skip", RIG_REPLAY])),
+            Rig::Long => drop(tests.args(["--include-ignored", "--skip", RIG_REPLAY])),
             Rig::Only(run) if run.contains(':') => drop(tests.env("SLIPWAY_RIG", run).args(["--ignored", RIG_REPLAY])),
             Rig::Only(filter) => drop(tests.args(["--include-ignored", "--skip", RIG_REPLAY, filter])),
         }

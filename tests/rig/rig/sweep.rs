@@ -64,7 +64,7 @@ async fn an_operator_killed_at_any_write_arrives_where_an_undisturbed_one_does()
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long"]
-async fn in_every_scenario_an_operator_killed_at_any_write_arrives() -> Result<()> {
+async fn every_scenario_comes_to_its_end_wherever_the_operator_is_killed() -> Result<()> {
     sweep(&KILLS, LONG_WINDOW, &scenario::ALL).await
 }
 
@@ -73,6 +73,13 @@ async fn in_every_scenario_an_operator_killed_at_any_write_arrives() -> Result<(
 async fn answers_that_are_lost_late_or_wrong_and_watches_that_die_change_nothing() -> Result<()> {
     let promote = scenario::find("promote").context("promote")?;
     sweep(&TROUBLES, WINDOW, &[promote]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
+async fn an_operator_that_is_killed_every_other_second_arrives() -> Result<()> {
+    let scenarios: Vec<_> = ["promote", "follow", "supersede"].into_iter().filter_map(scenario::find).collect();
+    sweep(&[Fault::Storm], WINDOW, &scenarios).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,10 +36,15 @@ pub enum Fault {
     MuteWatches,
     /// All watches, or those of one kind, new ones too, tell what they have to tell late: the operator looks at the past.
     Hold(Option<Kind>),
+    /// The operator is killed again and again; the number is not a write's, but what decides when.
+    Storm,
 }
 
 /// How late a delayed write is, and how long watches are held.
 pub const DELAY: Duration = Duration::from_secs(3);
+
+/// Deaths in a storm.
+const KILLS: usize = 12;
 
 /// Codes that may be answered: throttled, something broke, not available, timed out.
 const CODES: [u16; 4] = [429, 500, 503, 504];
@@ -56,6 +61,7 @@ impl fmt::Display for Fault {
             Fault::Stall => f.write_str("stall"),
             Fault::CutWatches => f.write_str("cut"),
             Fault::MuteWatches => f.write_str("mute"),
+            Fault::Storm => f.write_str("storm"),
             Fault::Hold(None) => f.write_str("hold"),
             Fault::Hold(Some(kind)) => write!(f, "hold-{}", kind.plural),
         }
@@ -79,6 +85,7 @@ impl FromStr for Fault {
             "cut" => Fault::CutWatches,
             "mute" => Fault::MuteWatches,
             "hold" => Fault::Hold(None),
+            "storm" => Fault::Storm,
             _ => match text.split_once('-') {
                 Some(("hold", plural)) => {
                     let kind = kind::ALL.into_iter().find(|kind| kind.plural == plural);
@@ -87,7 +94,7 @@ impl FromStr for Fault {
                 Some((code, "before")) => answer(code, Side::Before)?,
                 Some((code, "after")) => answer(code, Side::After)?,
                 _ => bail!(
-                    "{text} is no fault; write one of before, after, lose, delay, stall, cut, mute, hold, hold-pods, 504-before, 504-after"
+                    "{text} is no fault; write one of before, after, lose, delay, stall, cut, mute, hold, hold-pods, storm, 504-before, 504-after"
                 ),
             },
         })
@@ -106,7 +113,21 @@ pub struct Script {
 impl Script {
     /// What happens at the write `number`.
     pub fn fault_at(&self, number: usize) -> Option<Fault> {
-        (number == self.at).then_some(self.fault)
+        (number == self.at && self.fault != Fault::Storm).then_some(self.fault)
+    }
+
+    /// How long after each other the operator is killed in a storm, and nothing otherwise: always the same for a number.
+    pub fn storm(&self) -> impl Iterator<Item = Duration> + Send + use<> {
+        let kills = if self.fault == Fault::Storm { KILLS } else { 0 };
+        let mut state = (self.at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        std::iter::repeat_with(move || {
+            // Marsaglia's xorshift64, with his first triple.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            Duration::from_millis(300 + state % 2_000)
+        })
+        .take(kills)
     }
 }
 
@@ -164,6 +185,7 @@ mod tests {
             "promote:cut:3",
             "promote:mute:3",
             "promote:hold:3",
+            "promote:storm:3",
             "promote:hold-modeldeployments:3",
         ] {
             assert_eq!(name.parse::<Replay>().unwrap().to_string(), name);
@@ -178,6 +200,18 @@ mod tests {
         assert!(refusal("promote:later:1").contains("before, after"));
         assert!(refusal("promote:hold-secrets:1").contains("secrets are not watched"));
         assert!(refusal("promote:418-after:1").contains("503"));
+    }
+
+    #[test]
+    fn a_storm_is_the_same_each_time_and_no_fault_of_a_write() {
+        let storm = |at| Script { fault: Fault::Storm, at };
+        let kills = |at| storm(at).storm().collect::<Vec<_>>();
+        assert_eq!(kills(1), kills(1));
+        assert_ne!(kills(1), kills(2));
+        assert_eq!(kills(1).len(), KILLS);
+        assert!(kills(1).iter().all(|after| (300..2_300).contains(&after.as_millis())));
+        assert_eq!(storm(1).fault_at(1), None);
+        assert_eq!(Script { fault: Fault::Lose, at: 1 }.storm().count(), 0);
     }
 
     #[test]

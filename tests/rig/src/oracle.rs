@@ -117,38 +117,40 @@ fn wrongly_served(history: &History, never_served: &[String]) -> Vec<String> {
     wrong
 }
 
-/// The moments at which a route that had a ready pod before has none.
+/// The moments at which a route that had a ready pod before has none, for as long as its deployment is there.
 fn unanswered(history: &History) -> Vec<String> {
     let mut ready: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut routes: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
+    let mut deployments: BTreeSet<&str> = BTreeSet::new();
     let mut moments = vec![];
     for event in history.in_order() {
         let (object, name) = (event.object.as_ref(), event.name.as_str());
+        let is_gone = event.what == What::Deleted || !object["metadata"]["deletionTimestamp"].is_null();
         if event.kind == POD.name {
-            let revision = text(object, "/metadata/labels/slipway.dev~1revision");
-            let pods = ready.entry(revision).or_default();
-            let is_up =
-                event.what != What::Deleted && is_ready(object) && object["metadata"]["deletionTimestamp"].is_null();
-            if is_up {
+            let pods = ready.entry(text(object, "/metadata/labels/slipway.dev~1revision")).or_default();
+            if is_ready(object) && !is_gone {
                 pods.insert(name)
             } else {
                 pods.remove(name)
             };
-        } else if event.kind == SERVICE.name {
-            if event.what == What::Deleted {
-                routes.remove(name);
+        } else if event.kind == MODEL_DEPLOYMENT.name {
+            if is_gone {
+                deployments.remove(name)
             } else {
-                routes.entry(name).or_default().0 = routed(object);
-            }
-        } else if event.kind == MODEL_DEPLOYMENT.name && event.what == What::Deleted {
+                deployments.insert(name)
+            };
+        } else if event.kind == SERVICE.name && !is_gone {
+            routes.entry(name).or_default().0 = routed(object);
+        } else if event.kind == SERVICE.name {
             routes.remove(name);
         }
+        routes.retain(|service, _| deployments.contains(service));
         for (service, (revision, has_answered)) in &mut routes {
             let answers = !revision.is_empty() && ready.get(revision).is_some_and(|pods| !pods.is_empty());
             if *has_answered && !answers {
+                let (version, kind) = (event.version, event.kind);
                 moments.push(format!(
-                    "{service} led to no ready pod of {revision} since version {}, a {} {name}",
-                    event.version, event.kind
+                    "{service} led to no ready pod of {revision} since version {version}, a {kind} {name}"
                 ));
             }
             *has_answered = answers;

@@ -115,6 +115,11 @@ impl Proxy {
         let _ = self.shared.replace.set(Box::new(replace));
     }
 
+    /// Kills the operator and starts the next one.
+    pub async fn kill(&self) {
+        let _ = self.shared.clone().kill().await;
+    }
+
     /// The writes so far.
     pub fn journal(&self) -> Journal {
         self.shared.journal().clone()
@@ -184,7 +189,8 @@ impl Shared {
         }
         let (number, fault) = self.begin(life, call);
         match fault {
-            None => self.forward(number, request).await,
+            // A storm comes from elsewhere.
+            None | Some(Fault::Storm) => self.forward(number, request).await,
             Some(Fault::Kill(Side::Before)) => Err(self.kill().await),
             Some(Fault::Kill(Side::After)) => {
                 let _ = self.clone().forward(number, request).await;

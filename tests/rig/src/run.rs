@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::api::{Api, Endpoint};
 use crate::control_plane::ControlPlane;
-use crate::fault::Replay;
+use crate::fault::{Replay, Script};
 use crate::journal::Journal;
 use crate::kind::{MODEL_DEPLOYMENT, TRAINING_RUN};
 use crate::kubelet::Kubelet;
@@ -118,7 +118,7 @@ impl Place {
         let company = self.gather(namespace, scenario, replay).await?;
         let never_served = scenario.never_served.iter().map(|model| digest(model)).collect();
         let mut ended = Ended { undisturbed, never_served, ..Ended::default() };
-        let mut played = company.play(scenario).await;
+        let mut played = company.play(scenario, replay).await;
         drop(seat);
         if played.is_ok() {
             ended.restless = company.rest(window).await;
@@ -158,9 +158,15 @@ struct Company {
 }
 
 impl Company {
-    /// To the end of the scenario.
-    async fn play(&self, scenario: &Scenario) -> Result<()> {
-        let played = (scenario.play)(&self.stage).await;
+    /// To the end of the scenario, and of the storm.
+    async fn play(&self, scenario: &Scenario, replay: &Replay) -> Result<()> {
+        let storm = async {
+            for after in replay.script.iter().flat_map(Script::storm) {
+                tokio::time::sleep(after).await;
+                self.proxy.kill().await;
+            }
+        };
+        let (played, ()) = tokio::join!((scenario.play)(&self.stage), storm);
         // An operator that has ended by itself is why the rest failed.
         self.operator.check()?;
         played

@@ -95,7 +95,9 @@ impl Sweep {
 impl Swept {
     fn add(&mut self, outcome: Outcome) {
         self.runs += 1;
-        if outcome.error.is_none() && outcome.journal.entries().iter().all(|entry| entry.fault.is_none()) {
+        if outcome.error.is_none()
+            && outcome.journal.entries().iter().all(|entry| entry.fault.is_none() && entry.life == 1)
+        {
             self.unreached += 1;
         }
         if !outcome.is_good() {

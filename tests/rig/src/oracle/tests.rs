@@ -120,6 +120,20 @@ fn a_deleted_route_owes_nobody_an_answer() {
     assert_eq!(found(history(story)), Vec::<String>::new());
 }
 
+#[test]
+fn what_is_written_to_the_route_of_a_deleted_deployment_does_not_matter() {
+    let (_, kind, name, object) = pinned("sha256:a");
+    let story = vec![
+        pinned("sha256:a"),
+        revision("orders-a", "sha256:a"),
+        pod(What::Added, "a1", "orders-a", "True"),
+        (What::Deleted, kind, name, object),
+        service("orders-a"),
+        pod(What::Deleted, "a1", "orders-a", "True"),
+    ];
+    assert_eq!(found(history(story)), Vec::<String>::new());
+}
+
 fn orders(generation: i64, conditions: &Value) -> (What, &'static Kind, &'static str, Value) {
     let object =
         json!({"metadata": {"generation": generation}, "status": {"conditions": conditions, "readyReplicas": 1}});
