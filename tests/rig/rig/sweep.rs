@@ -36,7 +36,7 @@ const TROUBLES: [Fault; 13] = [
 ];
 
 /// Runs at a time in which something happens, and all that there may be: an operator at rest takes some MiB, no more.
-const BUSY: usize = 40;
+const BUSY: usize = 12;
 const PARALLEL: usize = 200;
 /// How long nothing may be written at the end of a run; in the long test, longer than a watch lasts.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -88,6 +88,7 @@ async fn rivals_who_write_to_the_same_objects_all_the_time_do_not_keep_it_from_i
     let promote = scenario::find("promote").context("promote")?;
     let named = |name: &str| name.parse::<Replay>();
     let undisturbed = place.run(&promote, named("promote")?, WINDOW, None).await;
+    assert!(undisturbed.is_good(), "{undisturbed}");
     let outcome = place.run(&scenario::RIVALS, named("promote")?, WINDOW, Some(undisturbed.end)).await;
     assert!(outcome.is_good(), "{outcome}");
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::kind::{DEPLOYMENT, Kind, REPLICA_SET};
+use crate::kind::{DEPLOYMENT, Kind, POD, REPLICA_SET};
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +80,15 @@ impl History {
             wanted.as_i64().unwrap_or_default() != found.as_i64().unwrap_or_default()
                 || object["metadata"]["generation"] != object["status"]["observedGeneration"]
         };
-        let has_pods = |kind: &str| [DEPLOYMENT.name, REPLICA_SET.name].contains(&kind);
-        let unsettled = self.objects.iter().filter(|((kind, _), o)| is_orphan(o) || (has_pods(kind) && is_scaling(o)));
+        // Pods are told of by a watch of their own, which may be behind.
+        let has_other_pods = |set: &Value| {
+            let is_owned = |pod: &&Arc<Value>| pod["metadata"]["ownerReferences"][0]["uid"] == set["metadata"]["uid"];
+            self.all(&POD).filter(is_owned).count() as u64 != set["spec"]["replicas"].as_u64().unwrap_or_default()
+        };
+        let unsettled = self.objects.iter().filter(|((kind, _), object)| {
+            let (is_deployment, is_set) = (*kind == DEPLOYMENT.name, *kind == REPLICA_SET.name);
+            is_orphan(object) || ((is_deployment || is_set) && is_scaling(object)) || (is_set && has_other_pods(object))
+        });
         unsettled.map(|((kind, name), _)| format!("{kind} {name}")).collect()
     }
 
@@ -108,7 +115,7 @@ pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kind::{DEPLOYMENT, POD, SERVICE};
+    use crate::kind::SERVICE;
 
     /// A change, for tests.
     pub(crate) fn event(version: u64, what: What, kind: &Kind, name: &str, object: Value) -> Event {
@@ -130,6 +137,10 @@ pub(crate) mod tests {
         assert!(history.unsettled().is_empty());
         history.push(event(4, What::Deleted, &DEPLOYMENT, "d", deployment(2)));
         assert_eq!(history.unsettled(), ["Pod p"]);
+
+        let mut history = History::default();
+        history.push(event(1, What::Added, &REPLICA_SET, "r", deployment(2)));
+        assert_eq!(history.unsettled(), ["ReplicaSet r"], "its pods are yet to be seen");
     }
 
     #[test]

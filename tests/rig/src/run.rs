@@ -28,6 +28,9 @@ use crate::stage::Stage;
 /// Longest time to come to rest after a scenario has come to its end: errors are tried again after up to some seconds.
 const SETTLING: Duration = Duration::from_secs(30);
 
+/// Runs so far, in all places: their namespaces are on one control plane.
+static RUNS: AtomicUsize = AtomicUsize::new(1);
+
 /// Where runs take place.
 #[derive(Debug)]
 pub struct Place {
@@ -37,7 +40,6 @@ pub struct Place {
     recorder: Recorder,
     operator: PathBuf,
     folder: PathBuf,
-    runs: AtomicUsize,
     /// For runs in which something happens: at rest they cost nothing.
     seats: Semaphore,
 }
@@ -79,7 +81,6 @@ impl Place {
             recorder,
             operator: program,
             folder,
-            runs: AtomicUsize::new(1),
             seats: Semaphore::new(busy),
         })
     }
@@ -92,7 +93,7 @@ impl Place {
         window: Duration,
         undisturbed: Option<BTreeMap<String, Value>>,
     ) -> Outcome {
-        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        let number = RUNS.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("{}-{number}", replay.to_string().replace(':', "-"));
         let outcome = self.run_in(&namespace, scenario, &replay, window, undisturbed).await;
         self.recorder.forget(&namespace);
