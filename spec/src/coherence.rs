@@ -1,7 +1,7 @@
 //! Whether the words of a run fit each other and the task. No data is needed for it.
 
 use crate::estimator::Estimator;
-use crate::feature::{Derived, Feature};
+use crate::feature::{Derived, Feature, check_unit};
 use crate::gate::Of;
 use crate::metric::Metric;
 use crate::run::{Builtin, Task, Train, TrainingSpec};
@@ -63,6 +63,10 @@ fn check_builtin(builtin: &Builtin, task: Option<Task>, inferred: &str) -> Resul
     let Builtin { estimator, parameters, .. } = builtin;
     builtin.features.iter().try_for_each(Feature::check)?;
     builtin.derive.iter().try_for_each(Derived::check)?;
+    builtin.target_unit.as_deref().map_or(Ok(()), |unit| check_unit("targetUnit", unit))?;
+    if builtin.target_unit.is_some() && task == Some(Task::Classification) {
+        return Err(format!("targetUnit is for task Regression, and this is Classification{inferred}; leave it out"));
+    }
     if let Some(task) = task.filter(|task| !estimator.tasks().contains(task)) {
         return Err(format!("{estimator} is not for {task}{inferred}; write one of {}", Estimator::names(task)));
     }
@@ -139,6 +143,17 @@ mod tests {
             problem.starts_with("spec.train.builtin.parameters: criterion gini is not for Regression"),
             "{problem}"
         );
+    }
+
+    #[test]
+    fn the_target_has_a_unit_where_it_is_a_number() {
+        let hours = "estimator: DecisionTree, targetUnit: h";
+        assert_eq!(check("task: Regression,", hours), Ok(()));
+        assert_eq!(check("", hours), Ok(()));
+        let problem = check("task: Classification,", hours).unwrap_err();
+        assert!(problem.starts_with("targetUnit is for task Regression"), "{problem}");
+        let problem = check("", "estimator: DecisionTree, targetUnit: ''").unwrap_err();
+        assert_eq!(problem, "targetUnit has 0 characters; write 1 to 32, such as m2");
     }
 
     #[test]

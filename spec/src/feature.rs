@@ -9,6 +9,8 @@ use crate::parameters::ShareOrCount;
 
 /// Most bins of a column.
 pub const MAX_BINS: usize = 256;
+/// Longest unit, characters.
+pub const MAX_UNIT: usize = 32;
 
 /// What is known of a column. Whatever is not said is inferred.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,6 +69,10 @@ pub struct Feature {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schemars", schemars(length(max = 1024)))]
     pub description: Option<String>,
+    /// What the numbers are measured in, such as m2 or USD, for the API's documentation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = MAX_UNIT)))]
+    pub unit: Option<String>,
 }
 
 /// Type of a column.
@@ -296,12 +302,23 @@ impl Feature {
             "parts are of times; say type: Timestamp, or leave parts out"
         } else if (log || self.bins.is_some()) && !may_be(FeatureType::Number) {
             "log and bins are for numbers; say type: Number, or leave them out"
+        } else if self.unit.is_some() && !may_be(FeatureType::Number) {
+            "unit is for numbers; say type: Number, or leave it out"
         } else if self.parts.iter().enumerate().any(|(place, part)| self.parts[..place].contains(part)) {
             "parts names one twice"
         } else {
+            self.unit.as_deref().map_or(Ok(()), |unit| check_unit("unit", unit))?;
             return self.bins.as_ref().map_or(Ok(()), Bins::check);
         };
         Err(problem.to_owned())
+    }
+}
+
+/// Whether a unit is short enough to stand behind a number; `word` is what it is written under.
+pub(crate) fn check_unit(word: &str, unit: &str) -> Result<(), String> {
+    match unit.chars().count() {
+        1..=MAX_UNIT => Ok(()),
+        length => Err(format!("{word} has {length} characters; write 1 to {MAX_UNIT}, such as m2")),
     }
 }
 
@@ -329,5 +346,29 @@ impl Derived {
             return Err(format!("derive: {}: write exactly one of ratio and difference", self.name));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_short_and_of_numbers() {
+        let check = |words: &str| serde_saphyr::from_str::<Feature>(&format!("{{name: a, {words}}}")).unwrap().check();
+        for words in ["unit: m2", "unit: m\u{b2}, type: Number", "unit: the number of pieces in a pallet"] {
+            assert_eq!(check(words), Ok(()), "{words}");
+        }
+        for (words, expected) in [
+            ("unit: m2, type: Category", "features: a: unit is for numbers; say type: Number, or leave it out"),
+            ("unit: s, type: Timestamp", "features: a: unit is for numbers; say type: Number, or leave it out"),
+            ("unit: ''", "features: a: unit has 0 characters; write 1 to 32, such as m2"),
+            (
+                "unit: pounds sterling of 1913 in London",
+                "features: a: unit has 33 characters; write 1 to 32, such as m2",
+            ),
+        ] {
+            assert_eq!(check(words), Err(expected.to_owned()), "{words}");
+        }
     }
 }

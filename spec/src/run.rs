@@ -221,6 +221,10 @@ pub struct Builtin {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schemars", schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])))]
     pub derive: Vec<Derived>,
+    /// What the target of a Regression is measured in, such as h or USD, for the API's documentation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = crate::feature::MAX_UNIT)))]
+    pub target_unit: Option<String>,
     /// A column that says how much each row counts in training, a number from 0 on; it is no feature. Default: all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schemars", schemars(length(min = 1, max = 256)))]

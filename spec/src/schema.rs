@@ -130,6 +130,10 @@ pub fn training_rules() -> Vec<Value> {
             "threshold is for task Classification; leave it out",
         ),
         rule(
+            "!has(self.train.builtin) || !has(self.train.builtin.targetUnit) || !has(self.task) || self.task == 'Regression'",
+            "targetUnit is for task Regression; leave it out",
+        ),
+        rule(
             "!has(self.gates) || has(self.evaluation) && has(self.evaluation.groupBy) || \
              self.gates.all(g, !has(g.of) || !(g.of in ['WorstGroup', 'GroupGap']))",
             "a gate of WorstGroup or GroupGap needs groups; write evaluation.groupBy",
@@ -229,6 +233,7 @@ pub(crate) fn feature_rules() -> Value {
             only("Number", "!has(self.log) && !has(self.bins)"),
             "log and bins are for numbers; say type: Number, or leave them out",
         ),
+        rule(only("Number", "!has(self.unit)"), "unit is for numbers; say type: Number, or leave it out"),
         rule(
             "!has(self.missing) || self.missing != 'Reject' || (!has(self.indicator) && (!has(self.unknown) || self.unknown != 'AsMissing'))",
             "under missing: Reject nothing is missing; leave indicator and unknown: AsMissing out, or write missing: MostFrequent",
