@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use slipway_model::artefact::{self, MAX_MANIFEST_BYTES};
 use slipway_model::schema::breaking_changes;
@@ -17,6 +18,9 @@ use crate::store::{Object, Store};
 
 /// Largest artefact, bytes.
 pub const MAX_ARTEFACT_BYTES: u64 = 4 << 30;
+/// Largest page of a report that is brought along, bytes, and longest wait for it.
+const MAX_PAGE_BYTES: u64 = 4 << 20;
+const PAGE_DEADLINE: Duration = Duration::from_secs(10);
 /// Folder within the output for what is not verified yet.
 const STAGING: &str = ".incoming";
 
@@ -62,6 +66,7 @@ pub async fn fetch_model(
         let to = output.join(&entry.name);
         fs::rename(staging.join(&entry.name), &to).map_err(StepError::io(&to))?;
     }
+    bring_page(store, &wanted.uri, output).await;
     artefact::write_file(&output.join(file::MANIFEST), &bytes)?;
     fs::remove_dir(&staging).map_err(StepError::io(&staging))?;
     println!("{}: {} ({size} bytes)", output.display(), wanted.digest);
@@ -80,6 +85,30 @@ fn clear(output: &Path, staging: &Path) -> Result<(), StepError> {
     fs::remove_file(&manifest).or_else(missing_is_fine).map_err(StepError::io(&manifest))?;
     fs::remove_dir_all(staging).or_else(missing_is_fine).map_err(StepError::io(staging))?;
     fs::create_dir_all(staging).map_err(StepError::io(staging))
+}
+
+/// The page of the report, for the model card. It is no part of the artefact: the model is served without it as well.
+async fn bring_page(store: &Store, folder: &Location, output: &Path) {
+    let place = folder.join(file::PAGE);
+    let page = match tokio::time::timeout(PAGE_DEADLINE, store.find(&place, MAX_PAGE_BYTES)).await {
+        Ok(Ok(page)) => page,
+        Ok(Err(error)) => {
+            eprintln!("warning: the report is not brought along: {error}");
+            None
+        }
+        Err(_) => {
+            eprintln!("warning: the report is not brought along: no answer within {} s", PAGE_DEADLINE.as_secs());
+            None
+        }
+    };
+    let to = output.join(file::PAGE);
+    // A page that is there belongs to an earlier model.
+    let _ = fs::remove_file(&to);
+    if let Some(page) = page
+        && let Err(error) = artefact::write_file(&to, &page)
+    {
+        eprintln!("warning: the report is not brought along: {error}");
+    }
 }
 
 async fn bring(store: &Store, folder: &Location, entry: &FileEntry, staging: &Path) -> Result<(), StepError> {

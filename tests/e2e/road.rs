@@ -22,6 +22,9 @@ async fn a_csv_in_object_storage_becomes_a_prediction_known_to_the_last_digit() 
     let prediction = answer["prediction"].as_f64().unwrap();
     assert!((prediction - KNOWN_PREDICTION).abs() < 1e-12, "{answer}");
     assert_eq!(answer["model"], "time-to-dispatch");
+    let report = format!("{}/report", space.url("orders").await?);
+    let (status, page) = load::get(&load::http(true), &report).await?;
+    assert!(status.is_success() && page.contains("time-to-dispatch"), "the model card leads to the report: {status}");
     Ok(())
 }
 

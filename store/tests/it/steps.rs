@@ -54,7 +54,7 @@ fn a_run_is_fetched_published_reported_and_served() {
         let artefact = slipway_model::Artefact::load(model.path(), None).unwrap();
         assert_eq!((&*artefact.manifest.model_name, &*artefact.manifest.version), ("line", "uid-1"));
         assert_eq!(artefact.manifest.lineage.data.time.as_deref(), Some("2024-05-02T06:30:00Z"));
-        assert_eq!(names(model.path()), ["manifest.json", "model.json"]);
+        assert_eq!(names(model.path()), ["manifest.json", "model.json", "report.html"]);
     });
 }
 
