@@ -111,7 +111,7 @@ fn drawn(trees: usize, depth: u32, columns: usize) -> Result<Subject, Box<dyn Er
     }
     let estimator = Estimator::Trees(builder.finish(Combine::Sum { base: vec![0.0], link: Link::Identity }));
     let field = |place| Field { name: format!("x{place}"), ..Field::default() };
-    let output = Output::Regression { name: "y".to_owned(), range: None };
+    let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
     let encoder = Encoder::identity(columns);
     let model = Model::new((0..columns).map(field).collect(), output, encoder, estimator)?;
     let rows = (0..ROWS).map(|_| (0..columns).map(|_| unit()).collect()).collect();

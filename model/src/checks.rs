@@ -188,7 +188,7 @@ fn mean_prediction(model: &Model, rows: &[&[f64]], feature: usize, value: f64, a
 }
 
 fn range(check: &RangeCheck, evidence: Evidence<'_>) -> Result<String, String> {
-    let Output::Regression { name, range } = evidence.model.output() else {
+    let Output::Regression { name, range, .. } = evidence.model.output() else {
         return Err("is for Regression; this model is a classifier".to_owned());
     };
     if evidence.predicted.is_empty() {

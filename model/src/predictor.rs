@@ -253,7 +253,7 @@ mod tests {
             intercepts: vec![0.0],
             means: Vec::new(),
         });
-        let output = Output::Regression { name: "y".to_owned(), range: None };
+        let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
         let model = Model::new(fields, output, Encoder::identity(3), estimator).unwrap();
         let row = serde_json::json!({"a": "ten", "c": [1], "d": 4});
         let errors = model.decode_json(row.as_object().unwrap()).unwrap_err();

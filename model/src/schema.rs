@@ -37,6 +37,9 @@ pub struct Field {
     /// What the column means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What the numbers are measured in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// A typical value.
     #[serde(default)]
     pub example: serde_json::Value,
@@ -54,6 +57,7 @@ impl Default for Field {
             unknown: Unknown::Reject,
             minimum: None,
             description: None,
+            unit: None,
             example: serde_json::Value::Null,
         }
     }
@@ -95,6 +99,9 @@ pub enum Output {
         /// Smallest and largest target of the training rows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         range: Option<Range>,
+        /// What it is measured in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unit: Option<String>,
     },
     /// A class.
     Classification {
@@ -124,6 +131,14 @@ impl Output {
         match self {
             Output::Regression { .. } => Task::Regression,
             Output::Classification { .. } => Task::Classification,
+        }
+    }
+
+    /// What a predicted number is measured in, where that is known.
+    pub fn unit(&self) -> Option<&str> {
+        match self {
+            Output::Regression { unit, .. } => unit.as_deref(),
+            Output::Classification { .. } => None,
         }
     }
 
@@ -157,7 +172,8 @@ impl Output {
 }
 
 /// What would break callers of a model with fields `old` and output `old_output` if one with `new` and `new_output` took its
-/// place: a new required field, a changed type, a lost category, a field that became required, other classes, another task.
+/// place: a new required field, a changed type or unit, a lost category, a field that became required, other classes, another
+/// task.
 pub fn breaking_changes(old: &[Field], old_output: &Output, new: &[Field], new_output: &Output) -> Vec<String> {
     let mut changes = Vec::new();
     for field in new {
@@ -172,7 +188,14 @@ pub fn breaking_changes(old: &[Field], old_output: &Output, new: &[Field], new_o
     } else if old_output.classes() != new_output.classes() {
         changes.push(format!("the classes changed from {:?} to {:?}", old_output.classes(), new_output.classes()));
     }
+    changes.extend(unit_change("the prediction", old_output.unit(), new_output.unit()));
     changes
+}
+
+/// A unit that is told for the first time, or no longer, breaks nobody.
+fn unit_change(of: &str, before: Option<&str>, after: Option<&str>) -> Option<String> {
+    let (before, after) = before.zip(after).filter(|(before, after)| before != after)?;
+    Some(format!("{of} changed its unit from {before} to {after}"))
 }
 
 fn field_changes(before: &Field, after: &Field) -> Vec<String> {
@@ -180,7 +203,7 @@ fn field_changes(before: &Field, after: &Field) -> Vec<String> {
     if before.type_ != after.type_ {
         return vec![format!("{name} changed from {:?} to {:?}", before.type_, after.type_)];
     }
-    let mut changes = Vec::new();
+    let mut changes: Vec<_> = unit_change(name, before.unit.as_deref(), after.unit.as_deref()).into_iter().collect();
     if after.required() && !before.required() {
         changes.push(format!("{name} became required"));
     }
@@ -227,6 +250,7 @@ mod tests {
         let optional = |field: Field| Field { required: false, ..field };
         let open = |field: Field| Field { unknown: Unknown::Other, ..field };
         let from_zero = |field: Field| Field { minimum: Some(0.0), ..field };
+        let measured = |unit: &str| Field { unit: Some(unit.to_owned()), ..number("a") };
         let text = |name: &str| Field { type_: FeatureType::Boolean, ..number(name) };
         for (old, new, expected) in [
             (vec![number("a")], vec![number("a")], vec![]),
@@ -244,6 +268,9 @@ mod tests {
             ),
             (vec![colours(&["blue", "red"])], vec![open(colours(&["red"]))], vec![]),
             (vec![open(colours(&["red"]))], vec![colours(&["red"])], vec!["colour no longer takes unknown categories"]),
+            (vec![measured("kg")], vec![measured("g")], vec!["a changed its unit from kg to g"]),
+            (vec![number("a")], vec![measured("g")], vec![]),
+            (vec![measured("g")], vec![number("a")], vec![]),
             (vec![from_zero(number("a"))], vec![number("a")], vec![]),
             (vec![number("a")], vec![from_zero(number("a"))], vec!["a no longer takes numbers below 0"]),
         ] {

@@ -12,7 +12,7 @@ use slipway_spec::contract::Exit;
 
 fn write(dir: &Path) -> slipway_model::Digest {
     let fields = vec![Field { name: "x".to_owned(), ..Field::default() }];
-    let output = Output::Regression { name: "y".to_owned(), range: None };
+    let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
     let estimator = Estimator::Linear(Linear {
         link: Link::Identity,
         coefficients: vec![vec![2.0]],

@@ -27,7 +27,7 @@ fn write_row(dir: &Path, slope: f64, colours: &[&str], row: &serde_json::Value) 
         ..Field::default()
     };
     let fields = vec![Field { name: "x".to_owned(), ..Field::default() }, colour];
-    let output = Output::Regression { name: "y".to_owned(), range: None };
+    let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
     let estimator = Estimator::Linear(Linear {
         link: Link::Identity,
         coefficients: vec![vec![slope, 0.0]],

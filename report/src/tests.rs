@@ -95,7 +95,7 @@ fn full(name: &str, number: f64, answers: &serde_json::Value) -> Report {
     value["dataReport"] = json!({
         "rows": 10, "columns": 4, "duplicateRows": 1, "classes": [{"value": name, "count": 7}],
         "described": [
-            {"name": name, "role": "Feature", "type": "Number", "missing": 1, "distinct": 3, "drift": 0.3, "alone": 0.99,
+            {"name": name, "role": "Feature", "type": "Number", "unit": name, "missing": 1, "distinct": 3, "drift": 0.3, "alone": 0.99,
              "numbers": {"min": 0.0, "mean": number, "median": 1.0, "max": 2.0, "standardDeviation": 1.0, "histogram": [1, 2]}},
             {"name": "b", "role": "Target", "missing": 0, "distinct": 2, "top": [{"value": name, "count": 7}]},
         ],

@@ -47,6 +47,9 @@ pub struct ColumnReport {
     /// Its type; absent where it is free text, an identifier, or has no value at all.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<FeatureType>,
+    /// What its numbers are measured in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// Rows without a value.
     pub missing: u64,
     /// Different values.

@@ -62,6 +62,10 @@ fn what_cannot_be_done_is_said_with_what_to_write_instead() {
         ),
         (feature(json!({"name": "colour", "parts": ["Year"]})), "parts are of times"),
         (feature(json!({"name": "colour", "log": true})), "log and bins are for numbers"),
+        (
+            feature(json!({"name": "colour", "unit": "m2"})),
+            "column colour: this is a Category; unit is for numbers; say type: Number, or leave it out",
+        ),
         (feature(json!({"name": "colour", "missing": "Mean"})), "write MostFrequent, Constant or Reject"),
         (
             feature(json!({"name": "size", "missing": "Constant", "fill": "none"})),
@@ -112,14 +116,23 @@ fn what_cannot_be_done_is_said_with_what_to_write_instead() {
 #[test]
 fn callers_see_the_names_and_rules_of_the_spec() {
     let words = json!({"features": [
-        {"name": "weight_kg", "from": "size", "log": true, "description": "As weighed."},
+        {"name": "weight_kg", "from": "size", "log": true, "description": "As weighed.", "unit": "kg"},
         {"name": "colour", "unknown": "AsMissing"},
-    ]});
+    ], "targetUnit": "h"});
     let (dir, trained) = train(words, &table());
     trained.unwrap();
     let model = Artefact::load(&dir.path().join("output"), None).unwrap().model;
     let names: Vec<&str> = model.fields().iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names, ["weight_kg", "wide", "colour", "fresh", "made"]);
+    let units: Vec<Option<&str>> = model.fields().iter().map(|field| field.unit.as_deref()).collect();
+    assert_eq!(units, [Some("kg"), None, None, None, None]);
+    assert_eq!(model.output().unit(), Some("h"));
+    // Where nothing is said of units, an artefact is what it was before there were any.
+    let manifest = fs::read_to_string(dir.path().join("output/manifest.json")).unwrap();
+    assert_eq!(manifest.matches("\"unit\"").count(), 2, "{manifest}");
+    let columns = common::json_file(dir.path(), "training.json")["dataReport"]["described"].clone();
+    let told: Vec<Value> = columns.as_array().unwrap().iter().map(|column| column["unit"].clone()).collect();
+    assert_eq!(told.iter().filter(|unit| !unit.is_null()).collect::<Vec<_>>(), ["kg", "h"]);
     let mut row = json!({"weight_kg": 3, "wide": 1, "colour": "violet", "fresh": true, "made": "2024-01-01"});
     assert!(model.decode_json(row.as_object().unwrap()).unwrap()[2].is_nan(), "an unknown category counts as missing");
     row["weight_kg"] = json!(-1);

@@ -19,7 +19,7 @@ use crate::otlp::Span;
 use crate::state::{App, Phase};
 
 /// Longest identifier of a request that is repeated, bytes.
-const MAX_REQUEST_ID: usize = 128;
+pub const MAX_REQUEST_ID: usize = 128;
 
 /// Answers a request as its route does, and does what is to be done for all.
 pub async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

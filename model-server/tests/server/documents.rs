@@ -9,7 +9,7 @@ use slipway_model_server::api::keys::Keys;
 use slipway_model_server::config::Limits;
 use slipway_model_server::state::Settings;
 
-use crate::support::{Client, crime, dispatch, iris, orders, twice};
+use crate::support::{Client, crime, dispatch, flats, iris, orders, twice};
 
 #[tokio::test]
 async fn the_api_description_is_made_from_the_model() {
@@ -21,8 +21,38 @@ async fn the_api_description_is_made_from_the_model() {
 }
 
 #[tokio::test]
+async fn units_are_told_to_people_and_programs() {
+    let client = Client::new(flats());
+    let document = client.get("/openapi.json").await.json();
+    let schemas = &document["components"]["schemas"];
+    let fields = &schemas["Row"]["properties"];
+    assert_eq!(fields["living_area"]["x-unit"], "m\u{b2}");
+    assert_eq!(fields["living_area"]["description"], "Living area, m\u{b2}. In training from 20 to 310.");
+    assert_eq!(fields["floor"]["description"], "In <floors>. In training from 0 to 40.");
+    let price = json!({"type": "number", "description": "price, USD", "x-unit": "USD"});
+    assert_eq!(schemas["Prediction"]["properties"]["prediction"], price);
+    let metadata = client.get("/v2/models/flats").await.json();
+    assert_eq!(metadata["inputs"][0]["parameters"], json!({"unit": "m\u{b2}"}));
+    assert_eq!(metadata["outputs"][0]["parameters"], json!({"unit": "USD"}));
+    let page = client.send(Request::get("/").header("accept", "text/html").body(Body::empty()).unwrap()).await;
+    for part in [
+        "<label for=\"f0\">living_area <span class=\"unit\">m\u{b2}</span></label>",
+        "data-unit=\"&lt;floors&gt;\"",
+        "Predicts price <span class=\"unit\">USD</span>.",
+    ] {
+        assert!(page.text.contains(part), "{part} is not in {}", page.text);
+    }
+    let plain = Client::new(twice());
+    assert_eq!(
+        plain.get("/v2/models/twice").await.json()["inputs"],
+        json!([{"name": "x", "datatype": "FP64", "shape": [-1]}])
+    );
+    assert!(!plain.get("/openapi.json").await.text.contains("x-unit"));
+}
+
+#[tokio::test]
 async fn every_example_of_a_request_is_answered() {
-    for kit in [dispatch(), crime(), iris(), orders(), twice()] {
+    for kit in [dispatch(), crime(), iris(), orders(), flats(), twice()] {
         let client = Client::new(kit);
         let document = client.get("/openapi.json").await.json();
         let mut examples = 0;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::chromium::Browser;
 use crate::process::Server;
-use crate::support::{Kit, crime, dispatch, iris, orders};
+use crate::support::{Kit, crime, dispatch, flats, iris, orders};
 
 /// The page of a model in a browser of this width.
 fn opened(kit: Kit, width: u32) -> Option<(Browser, Server)> {
@@ -92,6 +92,17 @@ fn the_snippets_say_what_the_form_says_and_run() {
 }
 
 #[test]
+fn numbers_are_shown_with_their_units() {
+    let Some((mut browser, _server)) = opened(flats(), 1200) else { return };
+    let shown = predict(&mut browser);
+    for part in ["495000 USD", "living_area: 165 m\u{b2}", "floor: 20 <floors>", "to 495000 USD"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert!(text(&mut browser, "row").contains("living_area m\u{b2}"));
+    assert!(text(&mut browser, "curl").contains(r#"{"living_area":165,"floor":20}"#), "a unit is not sent");
+}
+
+#[test]
 fn snippets_quote_whatever_names_hold() {
     let Some((mut browser, _server)) = opened(orders(), 1200) else { return };
     let snippet = text(&mut browser, "python");
@@ -118,7 +129,7 @@ fn a_model_that_cannot_explain_itself_says_why_and_predicts() {
 
 #[test]
 fn a_phone_shows_all_of_it_without_scrolling_sideways_and_nothing_comes_from_elsewhere() {
-    for kit in [dispatch(), crime(), iris(), orders()] {
+    for kit in [dispatch(), crime(), iris(), orders(), flats()] {
         let Some((mut browser, server)) = opened(kit, 360) else { return };
         browser.value("document.querySelectorAll('details').forEach(details => details.open = true)");
         predict(&mut browser);

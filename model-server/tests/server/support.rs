@@ -62,9 +62,25 @@ pub fn dispatch() -> Kit {
     Kit {
         name: "time-to-dispatch",
         fields: vec![orders, category("product_code", &["SKU001", "SKU002", "SKU003"])],
-        output: Output::Regression { name: "hours_to_dispatch".to_owned(), range: None },
+        output: Output::Regression { name: "hours_to_dispatch".to_owned(), range: None, unit: None },
         estimator: linear(Link::Identity, &[&[0.1, 0.0, 1.0, 2.0]], &[0.5]),
         golden: json!({"orders_placed": 10, "product_code": "SKU001"}),
+    }
+}
+
+/// The price of a flat: 3,000 USD a square metre, on whatever floor. Its numbers have units.
+pub fn flats() -> Kit {
+    let area = Field {
+        description: Some("Living area".to_owned()),
+        unit: Some("m\u{b2}".to_owned()),
+        ..number("living_area", 20.0, 310.0)
+    };
+    Kit {
+        name: "flats",
+        fields: vec![area, Field { unit: Some("<floors>".to_owned()), ..number("floor", 0.0, 40.0) }],
+        output: Output::Regression { name: "price".to_owned(), range: None, unit: Some("USD".to_owned()) },
+        estimator: linear(Link::Identity, &[&[3000.0, 0.0]], &[0.0]),
+        golden: json!({"living_area": 100, "floor": 1}),
     }
 }
 
@@ -117,7 +133,7 @@ pub fn orders() -> Kit {
             Field { example: json!("2024-05-01"), ..field("sold_at", FeatureType::Timestamp) },
             Field { required: false, ..category("colour", &["blue", "red"]) },
         ],
-        output: Output::Regression { name: "value".to_owned(), range: None },
+        output: Output::Regression { name: "value".to_owned(), range: None, unit: None },
         estimator: linear(Link::Identity, &[&[1.0, 100.0, 1.0 / 86_400.0, 0.0, 1000.0]], &[0.0]),
         golden: json!({"amount": null, "<weekend> & \"more\"": false, "sold_at": "1970-01-02"}),
     }
@@ -151,7 +167,7 @@ pub fn twice() -> Kit {
     Kit {
         name: "twice",
         fields: vec![number("x", 0.0, 1.0)],
-        output: Output::Regression { name: "y".to_owned(), range: None },
+        output: Output::Regression { name: "y".to_owned(), range: None, unit: None },
         estimator: linear(Link::Identity, &[&[2.0]], &[0.0]),
         golden: json!({"x": 3}),
     }

@@ -24,7 +24,7 @@ fn stepped() -> Model {
     trees.push(&[split(0, 10.0, 1), leaf(0), split(1, 1.5, 3), leaf(1), leaf(0)], &[1.0, 2.0]);
     let trees = trees.finish(Combine::Mean);
     let range = Some(Range { min: 0.5, max: 2.0 });
-    let output = Output::Regression { name: "hours".to_owned(), range };
+    let output = Output::Regression { name: "hours".to_owned(), range, unit: None };
     Model::new(fields(), output, Encoder::identity(2), Estimator::Trees(trees)).unwrap()
 }
 

@@ -12,7 +12,7 @@ fn number(name: &str) -> Field {
 }
 
 fn regression() -> Output {
-    Output::Regression { name: "y".to_owned(), range: None }
+    Output::Regression { name: "y".to_owned(), range: None, unit: None }
 }
 
 fn classes(names: &[&str], positive_class: Option<usize>) -> Output {

@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_perfect_prediction_has_an_interval_of_one_value() {
         let values: Vec<f64> = (0..50).map(f64::from).collect();
-        let output = Output::Regression { name: "y".to_owned(), range: None };
+        let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
         let scored = Scored::Numbers { truth: &values, predicted: &values };
         let found = intervals(&output, scored, &[Metric::parse("pinball_loss_90").unwrap()], &Confidence::default());
         assert_eq!(found["r2"], Interval { low: 1.0, high: 1.0 });

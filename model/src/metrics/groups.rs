@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn report(groups: &[&str], min_rows: usize) -> Result<GroupReport, String> {
-        let output = Output::Regression { name: "y".to_owned(), range: None };
+        let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
         let truth: Vec<f64> = (0..groups.len()).map(|row| row as f64).collect();
         let error = |group: &str| if group == "b" { 2.0 } else { 0.5 };
         let predicted: Vec<f64> = truth.iter().zip(groups).map(|(truth, group)| truth + error(group)).collect();

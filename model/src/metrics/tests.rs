@@ -24,7 +24,7 @@ struct Case {
 impl Case {
     fn evaluate(&self) -> Evaluation {
         let Some(width) = self.classes else {
-            let output = Output::Regression { name: "y".to_owned(), range: None };
+            let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
             let asked = self.expected.keys().filter_map(|name| Metric::parse(name)).collect::<Vec<_>>();
             return evaluate_with(&output, Scored::Numbers { truth: &self.truth, predicted: &self.predicted }, &asked);
         };
@@ -76,7 +76,7 @@ fn an_undefined_metric_says_why() {
 
 #[test]
 fn a_prediction_that_is_no_number_makes_metrics_undefined() {
-    let output = Output::Regression { name: "y".to_owned(), range: None };
+    let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
     let evaluation = evaluate(&output, Scored::Numbers { truth: &[1.0, 2.0], predicted: &[1.0, f64::INFINITY] });
     assert_eq!(evaluation.metrics, Metrics::new());
     assert_eq!(evaluation.undefined.len(), 7);
@@ -86,7 +86,7 @@ fn a_prediction_that_is_no_number_makes_metrics_undefined() {
 fn the_order_of_rows_does_not_count() {
     let truth: Vec<f64> = (0..40).map(|row| f64::from(row * 7 % 11)).collect();
     let predicted: Vec<f64> = (0..40).map(|row| f64::from(row * 5 % 9)).collect();
-    let output = Output::Regression { name: "y".to_owned(), range: None };
+    let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
     let asked = [Metric::parse("top_15_percent_overlap").unwrap()];
     let forwards = evaluate_with(&output, Scored::Numbers { truth: &truth, predicted: &predicted }, &asked);
     let reversed = |values: &[f64]| values.iter().rev().copied().collect::<Vec<_>>();

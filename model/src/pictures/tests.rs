@@ -26,7 +26,7 @@ fn model(output: Output, link: Link) -> Model {
 }
 
 fn regression() -> Model {
-    model(Output::Regression { name: "y".to_owned(), range: None }, Link::Identity)
+    model(Output::Regression { name: "y".to_owned(), range: None, unit: None }, Link::Identity)
 }
 
 fn classifier() -> Model {

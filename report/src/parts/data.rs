@@ -91,6 +91,7 @@ fn row(column: &ColumnReport, rows: u64) -> Element {
         Some(FeatureType::Timestamp) => "time",
         None => "text or identifier",
     };
+    let unit = column.unit.as_ref().map_or_else(String::new, |unit| format!(", {}", shorten(unit, 40)));
     let role = match column.role {
         ColumnRole::Feature => "",
         ColumnRole::Target => ", the target",
@@ -102,7 +103,7 @@ fn row(column: &ColumnReport, rows: u64) -> Element {
         missing => number_cell(count(missing)).child(el("small").text(percent(missing as f64 / rows.max(1) as f64))),
     };
     el("tr")
-        .child(head_cell(shorten(&column.name, 80)).child(el("small").text(format!("{type_}{role}"))))
+        .child(head_cell(shorten(&column.name, 80)).child(el("small").text(format!("{type_}{unit}{role}"))))
         .child(cell(values(column)).class("values"))
         .child(drawing(column))
         .child(missing)

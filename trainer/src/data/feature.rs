@@ -123,6 +123,7 @@ impl Finder<'_> {
             unknown: self.declared.unknown.unwrap_or_default(),
             minimum,
             description: self.declared.description.clone(),
+            unit: self.declared.unit.clone(),
             example: self.example(typed),
         }
     }
@@ -254,10 +255,10 @@ pub(super) fn number(text: &str) -> Option<f64> {
     parse_number(text).filter(|number| number.abs() <= f64::from(f32::MAX))
 }
 
-/// Whether the spec says more of a column than what it is called and means.
+/// Whether the spec says more of a column than what it is called, means and is measured in.
 fn is_told_how_to_use(declared: &Feature) -> bool {
-    let silent =
-        Feature { name: declared.name.clone(), description: declared.description.clone(), ..Feature::default() };
+    let Feature { name, description, unit, .. } = declared.clone();
+    let silent = Feature { name, description, unit, ..Feature::default() };
     *declared != silent
 }
 

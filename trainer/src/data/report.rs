@@ -87,6 +87,10 @@ fn describe_column(
     };
     report.name.clone_from(&column.name);
     report.role = role;
+    report.unit = match role {
+        ColumnRole::Target => dataset.target.unit.clone(),
+        _ => feature.and_then(|feature| feature.field.unit.clone()),
+    };
     if let Some(feature) = feature {
         report.drift = drift::stability_index(dataset, feature);
         report.alone = alone::score(dataset, feature);
@@ -99,6 +103,7 @@ fn nothing() -> ColumnReport {
         name: String::new(),
         role: ColumnRole::Unused,
         type_: None,
+        unit: None,
         missing: 0,
         distinct: 0,
         numbers: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use slipway_model::Output;
 use slipway_model::value::parse_number;
-use slipway_spec::{FeatureType, Task, TrainingSpec, similar};
+use slipway_spec::{FeatureType, Task, Train, TrainingSpec, similar};
 
 use super::infer::{self, Inferred, Typed};
 use crate::error::DataError;
@@ -23,6 +23,8 @@ pub(crate) struct TargetColumn {
     pub(crate) classes: Vec<String>,
     /// Of two classes, the one that precision, recall and the threshold speak of.
     pub(crate) positive: Option<usize>,
+    /// What a regression's is measured in, where the spec says so.
+    pub(crate) unit: Option<String>,
 }
 
 impl TargetColumn {
@@ -31,7 +33,7 @@ impl TargetColumn {
         match self.task {
             Task::Regression => {
                 let range = super::dataset::range(rows.iter().map(|&row| self.values[row as usize]));
-                Output::Regression { name: name.to_owned(), range }
+                Output::Regression { name: name.to_owned(), range, unit: self.unit.clone() }
             }
             Task::Classification => Output::Classification {
                 name: name.to_owned(),
@@ -75,7 +77,12 @@ pub(crate) fn read(table: &Table, spec: &TrainingSpec) -> Result<TargetColumn, D
     super::feature::refuse_enormous(table, &column.name, &typed)?;
     match spec.task.unwrap_or_else(|| task_of(&typed)) {
         Task::Regression if typed.type_ == FeatureType::Number => {
-            Ok(TargetColumn { values: own(typed.values), task: Task::Regression, classes: Vec::new(), positive: None })
+            let unit = match &spec.train {
+                Train::Builtin(builtin) => builtin.target_unit.clone(),
+                Train::Container(_) => None,
+            };
+            let (values, classes) = (own(typed.values), Vec::new());
+            Ok(TargetColumn { values, task: Task::Regression, classes, positive: None, unit })
         }
         Task::Regression => {
             Err(at_column("Regression needs a target of numbers; say `task: Classification`".to_owned()))
@@ -146,7 +153,7 @@ fn classes(table: &Table, spec: &TrainingSpec, typed: Typed) -> Result<TargetCol
             Some(place)
         }
     };
-    Ok(TargetColumn { values, task: Task::Classification, classes: labels, positive })
+    Ok(TargetColumn { values, task: Task::Classification, classes: labels, positive, unit: None })
 }
 
 fn own(values: Arc<Vec<f64>>) -> Vec<f64> {

@@ -12,7 +12,7 @@ fn samples(rows: u32) -> Samples {
 
 fn run(samples: &Samples, spec: serde_json::Value, metric: Metric) -> Result<SearchReport, FitError> {
     let learner = learner(Estimator::DecisionTree, samples);
-    let output = Output::Regression { name: "y".to_owned(), range: None };
+    let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
     let spec: Search = serde_json::from_value(spec).unwrap();
     let scorer = Scorer { metric, output };
     let ground =

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use slipway_model::{Artefact, Field, Manifest, Output, Unknown};
 use slipway_spec::FeatureType;
 
+use super::observe::MAX_REQUEST_ID;
 use super::predict::example_reply;
 use super::route::{Exchange, Operation, ROUTES};
 use super::stream::write_cell;
@@ -73,7 +74,11 @@ pub fn document(artefact: &Artefact, settings: &Settings, max_rows: usize) -> Va
                 "Warnings": header("Columns that were ignored"),
             },
             "parameters": {
-                "RequestId": parameter(&REQUEST_ID_HEADER, "Repeated in the reply", &json!({"type": "string", "maxLength": 128})),
+                "RequestId": parameter(
+                    &REQUEST_ID_HEADER,
+                    &format!("Repeated in the reply; one of more than {MAX_REQUEST_ID} characters is replaced"),
+                    &json!({"type": "string"}),
+                ),
                 "Deadline": deadline_parameter(settings.limits.request_timeout_ms),
                 "TraceParent": parameter(&trace::HEADER, "The trace that the request is a part of (W3C)", &json!({"type": "string"})),
                 "With": with_parameter(&manifest.output),

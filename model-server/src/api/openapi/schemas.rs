@@ -11,6 +11,9 @@ use crate::api::v2::batch::output_names;
 use crate::api::v2::request::MAX_RANK;
 use crate::api::wants::{self, Extra};
 
+/// The extension that says what a number is measured in.
+const UNIT: &str = "x-unit";
+
 /// All schemas by their names.
 pub fn all(manifest: &Manifest) -> Value {
     let mut schemas = Map::new();
@@ -95,10 +98,12 @@ fn about(manifest: &Manifest) -> Value {
     let texts = json!({"type": "array", "items": text});
     let shape =
         json!({"type": "array", "items": {"type": "integer"}, "description": "-1 stands for any number of rows"});
-    let tensors = json!({
+    let mut tensors = json!({
         "type": "array",
         "items": object(json!({"name": text, "datatype": text, "shape": shape})),
     });
+    let unit = json!({"type": "string", "description": "What it is measured in, where that is known"});
+    tensors["items"]["properties"]["parameters"] = json!({"type": "object", "properties": {"unit": unit}});
     json!({
         "Status": object(json!({"status": {"const": "alive"}, "model": name, "version": {"const": manifest.version}})),
         "Description": {"type": "object"},
@@ -313,16 +318,32 @@ fn property(field: &Field) -> Value {
     }
     let seen = range.map(|range| format!("In training from {} to {}.", range.min, range.max));
     let others = open.then(|| super::others(field.unknown).to_owned());
-    let description: Vec<_> = field.description.iter().cloned().chain(seen).chain(others).collect();
+    if let Some(unit) = &field.unit {
+        property[UNIT] = unit.as_str().into();
+    }
+    let description: Vec<_> = meaning(field).into_iter().chain(seen).chain(others).collect();
     if !description.is_empty() {
         property["description"] = description.join(" ").into();
     }
     property
 }
 
+/// What a field means and is measured in.
+fn meaning(field: &Field) -> Option<String> {
+    match (&field.description, &field.unit) {
+        (Some(meaning), Some(unit)) => Some(format!("{}, {unit}.", meaning.trim_end_matches('.'))),
+        (Some(meaning), None) => Some(meaning.clone()),
+        (None, Some(unit)) => Some(format!("In {unit}.")),
+        (None, None) => None,
+    }
+}
+
 /// The schema of a prediction.
 pub fn answer(output: &Output) -> Value {
     match output {
+        Output::Regression { name, unit: Some(unit), .. } => {
+            json!({"type": "number", "description": format!("{name}, {unit}"), (UNIT): unit})
+        }
         Output::Regression { name, .. } => json!({"type": "number", "description": name}),
         Output::Classification { name, classes, .. } => {
             json!({"type": "string", "enum": classes, "description": name})

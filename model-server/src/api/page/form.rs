@@ -15,8 +15,9 @@ pub fn control(place: usize, field: &Field) -> String {
     let name = escape(&field.name);
     let required = if field.required() { " required" } else { "" };
     let attributes = format!(
-        "id=\"f{place}\" name=\"{name}\" data-type=\"{:?}\" aria-describedby=\"h{place}\"{required}",
-        field.type_
+        "id=\"f{place}\" name=\"{name}\" data-type=\"{:?}\" data-unit=\"{}\" aria-describedby=\"h{place}\"{required}",
+        field.type_,
+        escape(field.unit.as_deref().unwrap_or_default())
     );
     let value = match example(field) {
         Value::String(text) => text,
@@ -36,10 +37,16 @@ pub fn control(place: usize, field: &Field) -> String {
         }
         FeatureType::Timestamp => format!("<input {attributes} value=\"{value}\">"),
     };
+    let unit = unit(field.unit.as_deref());
     format!(
-        "<div><label for=\"f{place}\">{name}</label>{control}<div class=\"hint\" id=\"h{place}\">{}</div></div>\n",
+        "<div><label for=\"f{place}\">{name}{unit}</label>{control}<div class=\"hint\" id=\"h{place}\">{}</div></div>\n",
         escape(&hint(field))
     )
+}
+
+/// What stands behind the name of what is measured.
+pub fn unit(unit: Option<&str>) -> String {
+    unit.map_or_else(String::new, |unit| format!(" <span class=\"unit\">{}</span>", escape(unit)))
 }
 
 /// A slider over the range of training, beside the number that it moves: other numbers can be typed.

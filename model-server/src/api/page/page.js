@@ -7,6 +7,11 @@ url.username = url.password = "";
 const MOST = 20;
 const keyed = form.dataset.keyed === "true";
 
+// A number or text with what it is measured in.
+function measured(value, unit) {
+  return unit ? `${value} ${unit}` : String(value);
+}
+
 function row() {
   const row = {};
   for (const field of form.querySelectorAll("[data-type]")) {
@@ -154,18 +159,26 @@ const scales = {
   "score": ", as scores",
 };
 
-function showContributions({ scale, "class": name, base, total, fields }) {
+// A field as it was asked for.
+function asked(name, sent) {
+  if (!(name in sent)) return name;
+  const control = [...form.querySelectorAll("[data-type]")].find(control => control.name === name);
+  return `${name}: ${measured(sent[name], control.dataset.unit)}`;
+}
+
+function showContributions({ scale, "class": name, base, total, fields }, sent) {
+  const unit = scale === "prediction" ? form.dataset.unit : "";
   const sorted = Object.entries(fields).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
-  const rows = sorted.slice(0, MOST).map(([name, value]) => ({ name, text: (value > 0 ? "+" : "") + round(value), from: 0, to: value }));
+  const rows = sorted.slice(0, MOST).map(([name, value]) => ({ name: asked(name, sent), text: (value > 0 ? "+" : "") + round(value), from: 0, to: value }));
   const rest = sorted.slice(MOST).reduce((sum, [, value]) => sum + value, 0);
   if (sorted.length > MOST) rows.push({ name: `${sorted.length - MOST} others`, text: (rest > 0 ? "+" : "") + round(rest), from: 0, to: rest });
   const ends = [0, ...rows.map(row => row.to)];
   const of = name === undefined ? "" : ` to ${name}`;
-  const caption = `What each field adds${of}${scales[scale] || ""}: from ${round(base)}, where nothing is known, to ${round(total)}`;
+  const caption = `What each field adds${of}${scales[scale] || ""}: from ${round(base)}, where nothing is known, to ${measured(round(total), unit)}`;
   bars(caption, Math.min(...ends), Math.max(...ends), rows);
 }
 
-function show(ok, reply) {
+function show(ok, reply, sent) {
   result.className = ok ? "" : "bad";
   result.replaceChildren();
   if (!ok) {
@@ -175,7 +188,7 @@ function show(ok, reply) {
     for (const mistake of mistakes) add(list, "li", mistake);
     return;
   }
-  add(add(result, "p", ""), "strong", String(reply.prediction));
+  add(add(result, "p", ""), "strong", measured(reply.prediction, form.dataset.unit));
   if (reply.decision !== undefined) add(result, "p", `Decision: ${reply.decision}`);
   if (reply.probabilities) {
     const byProbability = Object.entries(reply.probabilities).sort((a, b) => b[1] - a[1]);
@@ -184,15 +197,15 @@ function show(ok, reply) {
   }
   if (reply.range) {
     const { low, high, rows } = reply.range;
-    add(result, "p", `Of the ${rows} test rows with the most similar predictions, 8 of 10 were between ${round(low)} and ${round(high)}.`);
+    add(result, "p", `Of the ${rows} test rows with the most similar predictions, 8 of 10 were between ${round(low)} and ${measured(round(high), form.dataset.unit)}.`);
   }
-  if (reply.contributions) showContributions(reply.contributions);
+  if (reply.contributions) showContributions(reply.contributions, sent);
   for (const warning of reply.warnings || []) add(result, "p", warning);
 }
 
 // Asks for what is ticked. A model that cannot explain itself says why, and is asked for the rest.
-async function ask() {
-  const body = JSON.stringify(row());
+async function ask(sent) {
+  const body = JSON.stringify(sent);
   const post = () => fetch(address(), { method: "POST", headers: { "Content-Type": "application/json" }, body });
   const answer = await post();
   const explain = form.querySelector("[data-with=contributions]");
@@ -218,9 +231,10 @@ form.addEventListener("input", event => {
 
 form.addEventListener("submit", async event => {
   event.preventDefault();
+  const sent = row();
   try {
-    const answer = await ask();
-    show(answer.ok, await answer.json());
+    const answer = await ask(sent);
+    show(answer.ok, await answer.json(), sent);
   } catch (error) {
     show(false, { error: `No answer: ${error.message}` });
   }

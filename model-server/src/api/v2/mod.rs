@@ -99,13 +99,22 @@ pub async fn model(State(app): State<Arc<App>>, Path(target): Path<Target>) -> R
 
 /// What there is to say about the model.
 pub fn model_metadata(manifest: &Manifest) -> Value {
-    let inputs: Vec<_> = manifest.input.fields().iter().map(input_metadata).collect();
+    let measured = |mut tensor: Value, unit: Option<&str>| {
+        if let Some(unit) = unit {
+            tensor["parameters"] = json!({"unit": unit});
+        }
+        tensor
+    };
+    let fields = manifest.input.fields().iter();
+    let inputs: Vec<_> = fields.map(|field| measured(input_metadata(field), field.unit.as_deref())).collect();
+    let outputs = output_metadata(manifest).into_iter();
+    let outputs: Vec<_> = outputs.map(|output| measured(output, manifest.output.unit())).collect();
     json!({
         "name": manifest.model_name,
         "versions": [manifest.version],
         "platform": format!("slipway_v{}", manifest.format_version),
         "inputs": inputs,
-        "outputs": output_metadata(manifest),
+        "outputs": outputs,
     })
 }
 

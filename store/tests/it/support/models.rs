@@ -28,7 +28,7 @@ pub fn write(dir: &Path, slope: f64, colours: &[&str]) -> Digest {
         ..Field::default()
     };
     let fields = vec![Field { name: "x".to_owned(), ..Field::default() }, colour];
-    let output = Output::Regression { name: "y".to_owned(), range: None };
+    let output = Output::Regression { name: "y".to_owned(), range: None, unit: None };
     let estimator = Estimator::Linear(Linear {
         link: Link::Identity,
         coefficients: vec![vec![slope, 0.0]],

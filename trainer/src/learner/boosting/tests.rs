@@ -54,7 +54,7 @@ fn classes(count: usize) -> Samples {
 }
 
 fn r2(samples: &Samples, predicted: &[f64], rows: &[u32]) -> f64 {
-    let output = slipway_model::Output::Regression { name: "y".to_owned(), range: None };
+    let output = slipway_model::Output::Regression { name: "y".to_owned(), range: None, unit: None };
     Scorer { metric: Metric::R2, output }.score(&samples.target, rows, predicted).unwrap()
 }
 

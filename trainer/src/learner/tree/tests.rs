@@ -136,7 +136,7 @@ proptest! {
         })).unwrap();
         let points = grid.points(&Parameters { random_state: Some(seed), ..Parameters::default() });
         let (validation, train): (Vec<u32>, Vec<u32>) = all(&samples).into_iter().partition(|row| row % 4 == 1);
-        let output = slipway_model::Output::Regression { name: "y".to_owned(), range: None };
+        let output = slipway_model::Output::Regression { name: "y".to_owned(), range: None, unit: None };
         let scorer = Scorer { metric: slipway_spec::Metric::Mae, output };
         let fast = tree.validate(&points, &train, &validation, &scorer).unwrap();
         for (point, fast) in points.iter().zip(fast) {
