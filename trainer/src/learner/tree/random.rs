@@ -98,6 +98,36 @@ impl<'a> RandomSplits<'a> {
         })
     }
 
+    /// The split of two rows of which any that is drawn is as good as any other: the first. `None` where there are more, or
+    /// rules have a say. Also returns how many columns are known to be constant below.
+    fn find_of_two(
+        &self,
+        range: &Range<usize>,
+        rules: &Rules<'_>,
+        order: &mut Order,
+        Columns { known, most }: Columns,
+    ) -> Option<(Option<Split>, usize)> {
+        let &[a, b] = &self.nodes.rows[range.clone()] else { return None };
+        let is_free = rules.leaf < 2 && rules.weight <= 0.0 && rules.monotonic.is_empty() && !self.matrix.has_missing;
+        if !is_free || self.nodes.criterion.sums().is_none() {
+            return None;
+        }
+        let rows = [a, b].map(|row| self.matrix.row(row));
+        let mut first = None;
+        let known = order.visit(known, most, |column, draw| {
+            let column = column as usize;
+            let [a, b] = rows.map(|row| row[column / LANES][column % LANES]);
+            let (smallest, largest) = if a < b { (a, b) } else { (b, a) };
+            if largest <= smallest + FEATURE_THRESHOLD {
+                return true;
+            }
+            let threshold = draw.threshold(smallest, largest);
+            first = first.or(Some(Split { column, threshold, missing_left: false, left: 1 }));
+            false
+        });
+        Some((first, known))
+    }
+
     /// The best of the drawn splits, by sums of targets and weights alone.
     fn best_by_sums(&mut self, range: &Range<usize>, rules: &Rules<'_>) -> Option<Split> {
         let sums = self.nodes.criterion.sums()?;
@@ -310,6 +340,9 @@ impl Splitter for RandomSplits<'_> {
         order: &mut Order,
         columns: Columns,
     ) -> (Option<Split>, usize) {
+        if let Some(found) = self.find_of_two(&range, rules, order, columns) {
+            return found;
+        }
         self.nodes.enter(range.clone(), statistics);
         let known = self.draw(&range, order, columns);
         let split = match self.nodes.criterion {
