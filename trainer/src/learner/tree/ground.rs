@@ -88,8 +88,8 @@ impl<'a> Ground<'a> {
             return None;
         }
         let table = self.table.get_or_init(|| Table::new(&self.sorted)).as_ref()?;
-        // Records of very many values take longer to be moved than columns to be looked at.
-        if choice.random && table.is_wide() {
+        // Random splits read little of a record, which is moved whole.
+        if choice.random && (table.is_wide() || table.is_long()) {
             return None;
         }
         table.grow(TreeRows { rows, weights, codes }, choice.random, options, seed)

@@ -10,6 +10,9 @@ pub(super) type Rank = u32;
 /// How many bytes the ranks of a row may take.
 const SIZES: [usize; 4] = [8, 16, 32, 64];
 
+/// Bytes of a row's ranks above which it is dearer to keep records together than to look values up by column.
+const LONG: usize = 32;
+
 /// The ranks of all rows' values.
 #[derive(Debug)]
 pub(in super::super) struct Table {
@@ -157,5 +160,10 @@ impl Table {
     /// Whether ranks may take three bytes.
     pub(in super::super) fn is_wide(&self) -> bool {
         self.columns.iter().any(|column| column.low_bytes > 1)
+    }
+
+    /// Whether a row takes longer to be moved than its columns to be looked at one by one.
+    pub(in super::super) fn is_long(&self) -> bool {
+        self.bytes > LONG
     }
 }
